@@ -1,0 +1,96 @@
+/**
+ * Fernet tokens: version 0x80, seconds (u64), IV (16), AES-128-CBC ciphertext with PKCS#7 padding,
+ * HMAC-SHA256 over all of it; the whole in URL-safe base64.
+ *
+ * Invariants: nothing is decrypted before its tag was verified; every key costs the same work
+ * whether or not an earlier one matched a part. Padding is kept by `seal` and must be there for `open`.
+ * Why this format and not AES-GCM: it is autopush's, so a deployment can bring its keys along and
+ * every endpoint it ever handed out stays valid (https://github.com/fernet/spec).
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+
+const VERSION = 0x80;
+const IV_AT = 9;
+const CIPHERTEXT_AT = 25;
+const TAG_BYTES = 32;
+const BLOCK_BYTES = 16;
+
+/** One Fernet key: half of it signs, half of it encrypts. */
+export interface FernetKey {
+  /** 16 bytes for HMAC-SHA256. */
+  readonly signing: Uint8Array;
+  /** 16 bytes for AES-128-CBC. */
+  readonly encryption: Uint8Array;
+}
+
+/** A token whose tag was right. */
+export interface Unsealed {
+  /** When it was made, in seconds since 1970, by the maker's clock. */
+  readonly seconds: number;
+  /** What it held. */
+  readonly plaintext: Buffer;
+}
+
+/** Reads a key from its text, 32 bytes in URL-safe base64 with padding (44 characters); `undefined` if it is none. */
+export function parseFernetKey(text: string): FernetKey | undefined {
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.length !== 32 || padded(bytes) !== text) return undefined;
+  return { signing: bytes.subarray(0, 16), encryption: bytes.subarray(16) };
+}
+
+/** Encrypts and signs `plaintext`; `iv` is 16 random bytes, used once. The result keeps its padding. */
+export function seal(
+  key: FernetKey,
+  plaintext: Uint8Array,
+  iv: Uint8Array,
+  seconds: number,
+): string {
+  const cipher = createCipheriv("aes-128-cbc", key.encryption, iv);
+  const head = Buffer.alloc(CIPHERTEXT_AT);
+  head[0] = VERSION;
+  head.writeBigUInt64BE(BigInt(seconds), 1);
+  head.set(iv, IV_AT);
+  const signed = Buffer.concat([head, cipher.update(plaintext), cipher.final()]);
+  return padded(Buffer.concat([signed, tagOf(key, signed)]));
+}
+
+/** Opens a token in its one canonical spelling, padding included, with the first key that fits. */
+export function open(keys: readonly FernetKey[], text: string): Unsealed | undefined {
+  const bytes = Buffer.from(text, "base64url");
+  const ciphertextBytes = bytes.length - CIPHERTEXT_AT - TAG_BYTES;
+  if (ciphertextBytes < BLOCK_BYTES || ciphertextBytes % BLOCK_BYTES !== 0) return undefined;
+  // The decoder skips what it does not know, so only an equal re-encoding proves the spelling.
+  if (bytes[0] !== VERSION || padded(bytes) !== text) return undefined;
+  const signed = bytes.subarray(0, bytes.length - TAG_BYTES);
+  const tag = bytes.subarray(bytes.length - TAG_BYTES);
+  let match: FernetKey | undefined;
+  for (const key of keys) {
+    if (timingSafeEqual(tagOf(key, signed), tag)) match ??= key;
+  }
+  return match === undefined ? undefined : decrypt(match, signed);
+}
+
+function decrypt(key: FernetKey, signed: Buffer): Unsealed | undefined {
+  const iv = signed.subarray(IV_AT, CIPHERTEXT_AT);
+  const decipher = createDecipheriv("aes-128-cbc", key.encryption, iv);
+  const seconds = Number(signed.readBigUInt64BE(1));
+  const start = decipher.update(signed.subarray(CIPHERTEXT_AT));
+  try {
+    return { seconds, plaintext: Buffer.concat([start, decipher.final()]) };
+  } catch {
+    return undefined; // Signed with our key and yet badly padded: a foreign use of the key, not ours to open.
+  }
+}
+
+function tagOf(key: FernetKey, signed: Uint8Array): Buffer {
+  return createHmac("sha256", key.signing).update(signed).digest();
+}
+
+function padded(bytes: Buffer): string {
+  const text = bytes.toString("base64url");
+  return text + "=".repeat((4 - text.length % 4) % 4);
+}
