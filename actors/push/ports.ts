@@ -66,8 +66,6 @@ export interface PageRequest {
   readonly uaid: string;
   /** `"topic"` reads replaceable messages, `"plain"` all others. */
   readonly kind: "topic" | "plain";
-  /** Only sort keys above this one. */
-  readonly afterSortKey: number;
   /** At most so many messages. */
   readonly limit: number;
   /** The current wall-clock second: expired messages are not returned. */
@@ -143,4 +141,31 @@ export interface Identifiers {
 export interface BroadcastSource {
   /** The current version of every broadcast id. */
   fetch(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+}
+
+/** What the push actors report, for metrics and logs; no event carries an identifier or a body. */
+export type PushEvent =
+  | { readonly kind: "hello"; readonly user: "new" | "existing" | "reassigned" }
+  | { readonly kind: "registered"; readonly status: 200 | 400 | 500 }
+  | { readonly kind: "unregistered"; readonly code: number }
+  | { readonly kind: "acknowledged"; readonly code: 100 | 101 | 102 }
+  | { readonly kind: "nacked"; readonly code: 0 | 301 | 302 | 303 }
+  | { readonly kind: "accepted"; readonly route: "direct" | "stored" | "dropped" }
+  | { readonly kind: "sent"; readonly source: "direct" | "stored"; readonly delayMs: number }
+  | { readonly kind: "session_ended"; readonly reason: string; readonly lastedMs: number }
+  | { readonly kind: "user_reset" }
+  | { readonly kind: "store_failed"; readonly operation: string; readonly reason: string }
+  | { readonly kind: "broadcasts_polled"; readonly ok: boolean; readonly reason: string }
+  | { readonly kind: "swept"; readonly rows: number };
+
+/** Takes the push actors' events; must return at once and never throw. */
+export interface Observer {
+  /** Records one event. */
+  record(event: PushEvent): void;
+}
+
+/** A listener that accepts connections. */
+export interface OpenDoor extends AsyncDisposable {
+  /** The port it is bound to. */
+  readonly port: number;
 }

@@ -1,0 +1,54 @@
+/**
+ * Every bound of the push actors, with its reason. Bounds an operator may want to change are
+ * settings with these values as defaults; the others are constants.
+ *
+ * @module
+ */
+
+/** Messages that may wait for one device session; the registry then leaves them in the store and asks again later. */
+export const SESSION_MAILBOX = 128;
+
+/** Messages that may wait for the registry: one burst of posts and hellos while it handles a slice. */
+export const REGISTRY_MAILBOX = 16_384;
+
+/** Questions that may wait for the broadcast tracker: one per hello of a reconnect storm. */
+export const BROADCASTS_MAILBOX = 16_384;
+
+/** Device sessions of one node; the memory of 100,000 idle ones is below 1 GB. */
+export const SESSIONS_MAX = 100_000;
+
+/** Messages sent to one device and not yet acknowledged; beyond it they wait in the store. */
+export const OUTSTANDING_MAX = 128;
+
+/** Replaceable messages read from the store at once, as autopush does. */
+export const TOPIC_PAGE = 11;
+
+/** Other messages read from the store at once, as autopush does. */
+export const PLAIN_PAGE = 10;
+
+/** Channels of one user agent: a browser profile has tens, a runaway script would have millions. */
+export const CHANNELS_MAX = 2_000;
+
+/** Broadcast ids one device may name in a message; Firefox names a handful. */
+export const BROADCAST_IDS_MAX = 100;
+
+/** Broadcast ids taken from the source; the rest of a larger document is not offered. */
+export const BROADCASTS_MAX = 1_000;
+
+/** Least time between two application pings of a device (autopush counts whole seconds and asks for 45). */
+export const CLIENT_PING_MIN_MS = 45_000;
+
+/** A returning user agent's `connectedAt` is written again only when older than this, so that a reconnect storm is cheap. */
+export const USER_REFRESH_MS = 3_600_000;
+
+/** Delay before the registry tells a session, whose mailbox was full, to look into the store. */
+export const MISSED_RETRY_MS = 1_000;
+
+/** Time between two sweeps of expired messages. */
+export const SWEEP_INTERVAL_MS = 60_000;
+
+/** Rows removed by one step of a sweep, small enough not to hold up the posts behind it. */
+export const SWEEP_ROWS = 1_000;
+
+/** Time a source of broadcasts may take to answer, as autopush has it. */
+export const BROADCAST_FETCH_MS = 1_000;

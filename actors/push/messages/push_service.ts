@@ -1,0 +1,96 @@
+/**
+ * What the push endpoint asks of the Web Push half: is this channel subscribed, take this message,
+ * withdraw that one.
+ *
+ * A message with a TTL is stored durably, then given to the registry, then accepted: the 201 of
+ * its sender means it survives the death of this process. The hand-over can fail without loss: the
+ * device's session looks into the store at its next keep-alive. A message with TTL 0 never touches
+ * the store (RFC 8030 section 5.2: delivered now or never).
+ *
+ * @module
+ */
+
+import type { Ref } from "../../runtime/actor.ts";
+import type {
+  Identifiers,
+  IncomingMessage,
+  MessageStore,
+  PushMessage,
+  SubscriptionState,
+} from "../ports.ts";
+import type { RegistryProtocol } from "./registry.ts";
+import type { SortKeys } from "./sort_keys.ts";
+
+/** What became of a posted message. */
+export type AcceptOutcome =
+  | { readonly kind: "accepted"; readonly messageId: string }
+  | { readonly kind: "no_subscription" }
+  | { readonly kind: "over_limit" };
+
+/** What the service stands on. */
+export interface PushServiceParts {
+  /** Where messages wait. */
+  readonly store: MessageStore;
+  /** Makes message ids. */
+  readonly identifiers: Identifiers;
+  /** Who is connected. */
+  readonly registry: Ref<Pick<RegistryProtocol, "deliver">>;
+  /** Gives messages their order. */
+  readonly sortKeys: SortKeys;
+  /** Wall-clock time in milliseconds. */
+  readonly wallNow: () => number;
+  /** Messages that may wait for one user agent before the next is the last to be accepted. */
+  readonly messageLimit: number;
+}
+
+/** The service; see the module. Its methods reject only when the store or the registry is not available. */
+export class PushService {
+  readonly #parts: PushServiceParts;
+
+  /** A service over these parts. */
+  constructor(parts: PushServiceParts) {
+    this.#parts = parts;
+  }
+
+  /** Whether this channel is subscribed now. */
+  subscription(uaid: string, channelId: string): Promise<SubscriptionState> {
+    return this.#parts.store.subscription(uaid, channelId);
+  }
+
+  /** Takes responsibility for a message, or says why not. */
+  async accept(incoming: IncomingMessage): Promise<AcceptOutcome> {
+    const { store, messageLimit } = this.#parts;
+    const message = this.#place(incoming);
+    if (message.ttlSeconds > 0) {
+      const saved = await store.saveMessage(message, messageLimit);
+      if (saved === "over_limit") return { kind: "over_limit" };
+      if (saved !== "stored") return { kind: "no_subscription" };
+    }
+    await this.#handOver(message);
+    return { kind: "accepted", messageId: message.version };
+  }
+
+  /** Forgets a message that still waits; one that is gone already is fine. */
+  withdraw(uaid: string, sortKey: number): Promise<void> {
+    return this.#parts.store.removeMessages(uaid, [sortKey]);
+  }
+
+  #place(incoming: IncomingMessage): PushMessage {
+    const { sortKeys, identifiers, wallNow } = this.#parts;
+    const { uaid, channelId, ttlSeconds } = incoming;
+    const nowMs = wallNow();
+    const sortKey = sortKeys.next(nowMs);
+    const version = identifiers.messageId(uaid, channelId, sortKey);
+    const expiresAt = Math.floor(nowMs / 1_000) + ttlSeconds;
+    return { ...incoming, sortKey, version, expiresAt };
+  }
+
+  async #handOver(message: PushMessage): Promise<void> {
+    try {
+      await this.#parts.registry.send("deliver", message);
+    } catch (error) {
+      // Stored is accepted: the device's next look into the store finds it. TTL 0 asks for now.
+      if (message.ttlSeconds === 0) throw error;
+    }
+  }
+}
