@@ -1,0 +1,176 @@
+// @ts-check
+/// <reference no-default-lib="true" />
+/// <reference lib="esnext" />
+/// <reference lib="webworker" />
+/**
+ * The service worker of the page: receives push messages, keeps the last ones, shows them, tells
+ * open pages, and serves the page when the service cannot be reached.
+ *
+ * Invariants: a message is kept before anything else is tried with it, so that one which came while
+ * no tab was open is listed later; at most {@linkcode KEPT_MAX} are kept. A notification that the
+ * desktop refuses does not fail the message.
+ *
+ * It alone opens the database, pages ask it; and it imports nothing: not every Firefox in use can
+ * load a service worker as a module.
+ *
+ * Messages from a page: `{type: "list"}`, answered on the port with all kept arrivals, newest first;
+ * `{type: "clear"}`, answered with an empty list. To pages: `{type: "arrived", arrival}` and
+ * `{type: "subscription_changed"}`.
+ *
+ * @module
+ */
+
+/**
+ * A message as it arrived; `text` is `null` for one without content.
+ *
+ * @typedef {{ readonly id: number, readonly arrivedAt: number, readonly text: string | null }} Arrival
+ */
+
+/** How many arrivals are kept: more than anybody reads here, and at most 400 KiB of text. */
+const KEPT_MAX = 100;
+
+/** How much of a text a notification shows; desktops cut it anyway. */
+const NOTIFIED_LENGTH_MAX = 200;
+
+const CACHE = "page-1";
+
+/** What the page is made of. A file added here must also be served. */
+const FILES = [
+  ...["/", "/style.css", "/icon.svg", "/page.json", "/page.js", "/bytes.js", "/commands.js"],
+  ...["/diagnosis.js", "/encrypt.js", "/vapid.js"],
+];
+
+const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
+
+worker.addEventListener("install", (event) => event.waitUntil(install()));
+worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+worker.addEventListener("fetch", (event) => {
+  const { origin, pathname } = new URL(event.request.url);
+  if (origin === location.origin && FILES.includes(pathname)) {
+    event.respondWith(freshOrCached(event.request));
+  }
+});
+worker.addEventListener("push", (event) => event.waitUntil(receive(event.data?.text() ?? null)));
+worker.addEventListener("pushsubscriptionchange", (event) => {
+  const changed = /** @type {ExtendableEvent} */ (event);
+  changed.waitUntil(tellPages({ type: "subscription_changed" }));
+});
+worker.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(showPage());
+});
+worker.addEventListener("message", (event) => event.waitUntil(answer(event)));
+
+async function install() {
+  const cache = await caches.open(CACHE);
+  await cache.addAll(FILES);
+  await worker.skipWaiting();
+}
+
+/**
+ * The newest copy when the service answers, else the one kept.
+ *
+ * @param {Request} request
+ */
+async function freshOrCached(request) {
+  const cache = await caches.open(CACHE);
+  try {
+    const response = await fetch(request);
+    if (response.ok) await cache.put(request, response.clone());
+    return response;
+  } catch (error) {
+    const kept = await cache.match(request, { ignoreSearch: true });
+    if (kept === undefined) throw error;
+    return kept;
+  }
+}
+
+/** @param {string | null} text */
+async function receive(text) {
+  const arrival = await keep(text);
+  // The message is safe; whether anybody can be shown it now does not change that.
+  await Promise.allSettled([
+    tellPages({ type: "arrived", arrival }),
+    worker.registration.showNotification("Heliograph", {
+      body: text === null ? "A message without content" : text.slice(0, NOTIFIED_LENGTH_MAX),
+      icon: "/icon.svg",
+      tag: `arrival-${arrival.id}`,
+    }),
+  ]);
+}
+
+/** @param {unknown} message */
+async function tellPages(message) {
+  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  for (const page of pages) page.postMessage(message);
+}
+
+async function showPage() {
+  const [page] = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  await (page === undefined ? worker.clients.openWindow("/") : page.focus());
+}
+
+/** @param {ExtendableMessageEvent} event */
+async function answer(event) {
+  const [port] = event.ports;
+  if (event.data?.type === "clear") await inbox("readwrite", (store) => store.clear());
+  port?.postMessage(await list());
+}
+
+/** @returns {Promise<readonly Arrival[]>} */
+async function list() {
+  /** @type {Arrival[]} */
+  const arrivals = await inbox("readonly", (store) => store.getAll());
+  return arrivals.reverse();
+}
+
+/**
+ * @param {string | null} text
+ * @returns {Promise<Arrival>}
+ */
+async function keep(text) {
+  const arrival = { arrivedAt: Date.now(), text };
+  const id = Number(await inbox("readwrite", (store) => store.add(arrival)));
+  // Ids are given in ascending order and never again, so everything this far below is surplus.
+  const surplus = IDBKeyRange.upperBound(id - KEPT_MAX);
+  await inbox("readwrite", (store) => store.delete(surplus));
+  return { id, ...arrival };
+}
+
+/**
+ * Runs one request on the store of arrivals; resolves when its transaction has completed.
+ *
+ * @template T
+ * @param {IDBTransactionMode} mode
+ * @param {(store: IDBObjectStore) => IDBRequest<T>} run
+ * @returns {Promise<T>}
+ */
+async function inbox(mode, run) {
+  const opening = indexedDB.open("inbox", 1);
+  opening.onupgradeneeded = () =>
+    opening.result.createObjectStore("arrivals", { keyPath: "id", autoIncrement: true });
+  const database = await settled(opening);
+  try {
+    const transaction = database.transaction("arrivals", mode);
+    const request = run(transaction.objectStore("arrivals"));
+    await new Promise((resolve, reject) => {
+      transaction.oncomplete = resolve;
+      transaction.onabort = () => reject(transaction.error);
+    });
+    return request.result;
+  } finally {
+    database.close();
+  }
+}
+
+/**
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
+function settled(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
