@@ -1,0 +1,53 @@
+/**
+ * How many connections each remote address has.
+ *
+ * Invariants: an entry exists only while its count is above zero, so the map is bounded by the
+ * connections there are; every admission is returned once.
+ *
+ * @module
+ */
+
+/** Counts connections by address, up to a limit for each. */
+export class Admission {
+  readonly #perAddressMax: number;
+  readonly #counts = new Map<string, number>();
+
+  /** @param perAddressMax Connections of one address. */
+  constructor(perAddressMax: number) {
+    this.#perAddressMax = perAddressMax;
+  }
+
+  /** Counts a connection in, or answers `false` when its address has as many as it may. */
+  enter(address: string): boolean {
+    const count = this.#counts.get(address) ?? 0;
+    if (count >= this.#perAddressMax && address !== LOOPBACK) return false;
+    this.#counts.set(address, count + 1);
+    return true;
+  }
+
+  /** Counts a connection out. */
+  leave(address: string): void {
+    const count = this.#counts.get(address) ?? 0;
+    if (count > 1) this.#counts.set(address, count - 1);
+    else this.#counts.delete(address);
+  }
+}
+
+/** All loopback addresses count as one, which has no limit. */
+const LOOPBACK = "loopback";
+
+/**
+ * The name an address is counted under: an IPv4 address is itself, also when it is mapped into
+ * IPv6; an IPv6 address is its /64, for whoever has one address of it has all.
+ */
+export function countedAddress(hostname: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
+  const address = mapped?.[1] ?? hostname;
+  if (address.startsWith("127.") || address === "::1") return LOOPBACK;
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const tailGroups = tail === undefined || tail === "" ? [] : tail.split(":");
+  if (tail !== undefined) { while (groups.length + tailGroups.length < 8) groups.push("0"); }
+  return [...groups, ...tailGroups].slice(0, 4).join(":");
+}
