@@ -1,0 +1,248 @@
+/**
+ * A real, headless Firefox ESR, driven over WebDriver BiDi with nothing but a WebSocket.
+ *
+ * Invariants: each browser has a profile folder of its own; disposal ends the process and, when
+ * the profile was made here, removes it. The preferences point its push client at the address
+ * under test, and keep it silent otherwise.
+ *
+ * @module
+ */
+
+import { Arrivals } from "./arrivals.ts";
+import { programPath, runWell } from "./programs.ts";
+import { eachLine } from "./service.ts";
+
+/** How long the browser may take to start, in milliseconds. */
+const START_MS = 60_000;
+/** How long one command may take, in milliseconds. */
+const COMMAND_MS = 60_000;
+/** How long the browser may take to close, in milliseconds. */
+const CLOSE_MS = 15_000;
+
+/** How Firefox is started. */
+export interface FirefoxOptions {
+  /** Where its push client connects: `ws://127.0.0.1:PORT/` or `wss://…`. */
+  readonly pushUrl: string;
+  /** Root certificate to trust, for `wss://`, a PEM file. */
+  readonly caFile?: string;
+  /** Preferences beyond those every test needs. */
+  readonly preferences?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** An answer or event of the remote end; the fields are checked where they are used. */
+type Answer = ReadonlyMap<string, unknown>;
+
+/** A running Firefox with one tab. */
+export class Firefox implements AsyncDisposable {
+  readonly #profile: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #streams: Promise<unknown>;
+  readonly #socket: WebSocket;
+  readonly #answers = new Arrivals<Answer>();
+  #context = "";
+  #lastId = 0;
+
+  private constructor(
+    parts: {
+      profile: string;
+      child: Deno.ChildProcess;
+      streams: Promise<unknown>;
+      socket: WebSocket;
+    },
+  ) {
+    this.#profile = parts.profile;
+    this.#child = parts.child;
+    this.#streams = parts.streams;
+    this.#socket = parts.socket;
+    this.#socket.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") this.#answers.add(record(JSON.parse(data)));
+    });
+    this.#socket.addEventListener("close", () => this.#answers.end("the browser went away"));
+  }
+
+  /** Starts a browser with a fresh profile; resolves when its tab can be driven. */
+  static async start(options: FirefoxOptions): Promise<Firefox> {
+    const profile = await Deno.makeTempDir({ prefix: "heliograph-firefox-" });
+    await Deno.writeTextFile(`${profile}/user.js`, preferenceLines(options));
+    if (options.caFile !== undefined) await trust(profile, options.caFile);
+    const child = spawn(profile);
+    const lines = new Arrivals<string>();
+    const streams = Promise.all([
+      eachLine(child.stdout, () => {}),
+      eachLine(child.stderr, (line) => lines.add(line)).then(() => lines.end("Firefox ended")),
+    ]);
+    try {
+      const line = await lines.next((text) => text.includes("WebDriver BiDi listening on"), {
+        what: "Firefox to listen",
+        withinMs: START_MS,
+      });
+      const url = /ws:\/\/\S+/.exec(line)?.[0] ?? "";
+      const socket = await connect(`${url}/session`);
+      const firefox = new Firefox({ profile, child, streams, socket });
+      await firefox.#openSession();
+      return firefox;
+    } catch (error) {
+      child.kill("SIGKILL");
+      await child.status;
+      await streams;
+      await Deno.remove(profile, { recursive: true });
+      throw error;
+    }
+  }
+
+  /** Loads a page and waits until it is complete. */
+  async navigate(url: string): Promise<void> {
+    await this.#command("browsingContext.navigate", {
+      context: this.#context,
+      url,
+      wait: "complete",
+    });
+  }
+
+  /**
+   * Evaluates an expression in the page, awaits it when it is a promise, and returns its value by
+   * way of JSON.
+   *
+   * @throws {Error} When the expression throws or rejects, with the page's own words.
+   */
+  async evaluate(expression: string): Promise<unknown> {
+    const answer = await this.#command("script.evaluate", {
+      expression: `(async () => JSON.stringify((await (${expression})) ?? null))()`,
+      target: { context: this.#context },
+      awaitPromise: true,
+      userActivation: true,
+    });
+    if (answer.get("type") === "exception") {
+      const details = record(answer.get("exceptionDetails"));
+      throw new Error(`The page threw: ${String(details.get("text"))} (in ${expression})`);
+    }
+    const value = record(answer.get("result")).get("value");
+    const parsed: unknown = typeof value === "string" ? JSON.parse(value) : undefined;
+    return parsed;
+  }
+
+  /** Waits in the page, checking at every animation step, until the expression is true. */
+  async waitFor(expression: string, what: string): Promise<void> {
+    const done = await this.evaluate(`new Promise((resolve) => {
+      const limit = Date.now() + 20000;
+      const look = () => {
+        if (${expression}) resolve(true);
+        else if (Date.now() > limit) resolve(false);
+        else setTimeout(look, 20);
+      };
+      look();
+    })`);
+    if (done !== true) throw new Error(`The page never showed ${what}: ${expression}`);
+  }
+
+  /** Closes the browser and removes its profile. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
+    const closed = this.#command("browser.close", {}).catch(() => this.#child.kill("SIGKILL"));
+    await this.#child.status;
+    clearTimeout(timer);
+    this.#socket.close();
+    await closed;
+    await this.#streams;
+    await Deno.remove(this.#profile, { recursive: true });
+  }
+
+  async #openSession(): Promise<void> {
+    await this.#command("session.new", { capabilities: {} });
+    const tree = await this.#command("browsingContext.getTree", {});
+    const contexts = tree.get("contexts");
+    const first = record(Array.isArray(contexts) ? contexts[0] : undefined);
+    this.#context = String(first.get("context"));
+  }
+
+  async #command(method: string, params: Readonly<Record<string, unknown>>): Promise<Answer> {
+    const id = ++this.#lastId;
+    this.#socket.send(JSON.stringify({ id, method, params }));
+    const answer = await this.#answers.next((one) => one.get("id") === id, {
+      what: `Firefox to answer ${method}`,
+      withinMs: COMMAND_MS,
+    });
+    if (answer.get("type") === "error") {
+      throw new Error(`Firefox refused ${method}: ${String(answer.get("message"))}`);
+    }
+    return record(answer.get("result"));
+  }
+}
+
+/** Checks that a value is an object and gives its fields. */
+function record(value: unknown): Answer {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`Not an object from the browser: ${Deno.inspect(value)}`);
+  }
+  return new Map<string, unknown>(Object.entries(value));
+}
+
+function spawn(profile: string): Deno.ChildProcess {
+  const remote = ["--remote-debugging-port=0", "--headless", "--no-remote", "--new-instance"];
+  return new Deno.Command(programPath("firefox-esr"), {
+    args: [...remote, "--profile", profile, "about:blank"],
+    // A home of its own: the browser must neither read nor leave anything outside the profile.
+    env: { HOME: profile, MOZ_CRASHREPORTER_DISABLE: "1", TMPDIR: profile },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function connect(url: string): Promise<WebSocket> {
+  const socket = new WebSocket(url);
+  const opened = Promise.withResolvers<void>();
+  socket.addEventListener("open", () => opened.resolve(), { once: true });
+  socket.addEventListener(
+    "error",
+    () => opened.reject(new Error(`Cannot drive Firefox at "${url}"`)),
+    { once: true },
+  );
+  await opened.promise;
+  return socket;
+}
+
+async function trust(profile: string, caFile: string): Promise<void> {
+  await runWell("certutil", ["-N", "-d", `sql:${profile}`, "--empty-password"]);
+  const add = ["-A", "-n", "heliograph-test", "-t", "C,,", "-i", caFile];
+  await runWell("certutil", [...add, "-d", `sql:${profile}`]);
+}
+
+function preferenceLines(options: FirefoxOptions): string {
+  const preferences: Readonly<Record<string, string | number | boolean>> = {
+    "dom.push.enabled": true,
+    "dom.push.connection.enabled": true,
+    "dom.push.serverURL": options.pushUrl,
+    "dom.push.testing.allowInsecureServerURL": true,
+    "dom.push.maxQuotaPerSubscription": 1_000_000,
+    "dom.push.retryBaseInterval": 200,
+    "dom.push.requestTimeout": 5_000,
+    "permissions.default.desktop-notification": 1,
+    // Without a desktop bus the system's alerts fail, and the worker with them.
+    "alerts.useSystemBackend": false,
+    // Nothing leaves the machine.
+    "services.settings.server": "data:,#remote-settings-dummy/v1",
+    "app.normandy.enabled": false,
+    "app.update.auto": false,
+    "browser.safebrowsing.downloads.remote.enabled": false,
+    "browser.safebrowsing.malware.enabled": false,
+    "browser.safebrowsing.phishing.enabled": false,
+    "browser.search.update": false,
+    "browser.shell.checkDefaultBrowser": false,
+    "captivedetect.canonicalURL": "",
+    "datareporting.healthreport.uploadEnabled": false,
+    "datareporting.policy.dataSubmissionEnabled": false,
+    "extensions.getAddons.cache.enabled": false,
+    "extensions.update.enabled": false,
+    "geo.enabled": false,
+    "media.gmp-manager.url": "data:,",
+    "network.captive-portal-service.enabled": false,
+    "network.connectivity-service.enabled": false,
+    "toolkit.telemetry.enabled": false,
+    "toolkit.telemetry.server": "data:,",
+    ...options.preferences,
+  };
+  return Object.entries(preferences)
+    .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
+    .join("");
+}
