@@ -1,0 +1,2 @@
+// @ts-self-types="./std_text.d.ts"
+export { levenshteinDistance } from "deno-std/text/levenshtein_distance.js";

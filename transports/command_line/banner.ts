@@ -1,0 +1,76 @@
+/**
+ * What `serve` prints when every listener accepts: for a person, or one line of JSON.
+ *
+ * Standard output carries this and nothing else; the log is on standard error.
+ *
+ * @module
+ */
+
+import type { BoundPorts, PublicAddresses } from "./addresses.ts";
+import type { Secret } from "./secret.ts";
+
+/** What is told. */
+export interface ReadyFacts {
+  /** Version of the program. */
+  readonly version: string;
+  /** The public addresses. */
+  readonly addresses: PublicAddresses;
+  /** Where messages are kept, as the setting `store` spells it. */
+  readonly store: string;
+  /** The data folder. */
+  readonly data: string;
+  /** The API token and its file, when this start made it. */
+  readonly newToken: { readonly token: Secret<string>; readonly path: string } | undefined;
+}
+
+/** The line `serve --json` prints, with its line feed. */
+export function readyJson(ports: BoundPorts): string {
+  const { endpointPort, devicePort, apiPort } = ports;
+  return `${JSON.stringify({ ready: true, endpointPort, devicePort, apiPort })}\n`;
+}
+
+/**
+ * The preferences to set in about:config so that Firefox uses this node, in this order: it connects
+ * when the address changes, and refuses an unencrypted one unless that was allowed before.
+ */
+export function firefoxPreferences(deviceUrl: string): readonly (readonly [string, string])[] {
+  const server = ["dom.push.serverURL", deviceUrl] as const;
+  return deviceUrl.startsWith("ws://")
+    ? [["dom.push.testing.allowInsecureServerURL", "true"], server]
+    : [server];
+}
+
+/** A term and what it is, in two columns. */
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([term]) => term.length));
+  return rows.map(([term, text]) => `  ${term.padEnd(width)}  ${text}`).join("\n");
+}
+
+/** What a person reads when the node is ready; at most 80 columns unless an address is longer. */
+export function readyText(facts: ReadyFacts): string {
+  const { endpointUrl, deviceUrl, apiUrl } = facts.addresses;
+  const isMemory = facts.store === "memory:";
+  const parts = [
+    `Heliograph ${facts.version} is ready.`,
+    columns([
+      ["push endpoint", endpointUrl],
+      ["device sockets", deviceUrl],
+      ["page and API", apiUrl],
+      ["data", isMemory ? "in memory, lost when this process ends" : facts.store],
+    ]),
+    "In Firefox, open about:config and set, in this order:",
+    columns(firefoxPreferences(deviceUrl)),
+    `Then open ${apiUrl} and click "Subscribe this browser". The page\n` +
+    "shows the endpoint and a curl command for it. An endpoint made without a key\n" +
+    "needs no signature:",
+    `  curl -i -X POST -H "TTL: 60" "$ENDPOINT"`,
+  ];
+  if (facts.newToken !== undefined) {
+    parts.push(
+      `API token, shown this once and kept in ${facts.newToken.path}:`,
+      `  ${facts.newToken.token.reveal()}`,
+    );
+  }
+  parts.push("Stop with Ctrl-C.");
+  return `${parts.join("\n\n")}\n`;
+}

@@ -1,0 +1,133 @@
+/**
+ * Help texts and the README's table of settings, generated from the table.
+ *
+ * @module
+ */
+
+import { COMMANDS, flagName, GLOBAL_OPTIONS } from "./commands.ts";
+import type { CommandName } from "./commands.ts";
+import type { Setting } from "./setting.ts";
+import { environmentName, SETTINGS } from "./settings.ts";
+
+/** Columns of a help text: what every terminal has. */
+const COLUMNS = 80;
+
+/** Column in which descriptions begin. */
+const INDENT = 28;
+
+/** One entry of a list of options. */
+interface Entry {
+  readonly term: string;
+  readonly text: string;
+}
+
+/** The words of `text` in lines of at most `columns` characters; longer words keep their own line. */
+function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+/** Terms at the left, descriptions in a column beside them, or below a term that is too long. */
+function list(entries: readonly Entry[]): string {
+  const lines: string[] = [];
+  for (const { term, text } of entries) {
+    const head = `  ${term}`;
+    const [first, ...rest] = wrap(text, COLUMNS - INDENT);
+    if (head.length < INDENT - 1) lines.push(head.padEnd(INDENT) + first);
+    else lines.push(head, " ".repeat(INDENT) + first);
+    lines.push(...rest.map((line) => " ".repeat(INDENT) + line));
+  }
+  return lines.join("\n");
+}
+
+/** What holds without the setting, with its unit unless the text has one. */
+function initialText(setting: Setting<unknown>): string {
+  return setting.unit === "bytes" ? `${setting.initialText} bytes` : setting.initialText;
+}
+
+function settingEntry(setting: Setting<unknown>): Entry {
+  const placeholder = setting.secret ? "FILE" : setting.placeholder;
+  const description = setting.secret
+    ? `file that holds the ${setting.name}: ${setting.description}`
+    : setting.description;
+  return {
+    term: `--${flagName(setting)} ${placeholder}`,
+    text: `${description} (${initialText(setting)})`,
+  };
+}
+
+const GLOBAL_ENTRIES: readonly Entry[] = GLOBAL_OPTIONS.map((option) => ({
+  term: option.placeholder === undefined
+    ? `--${option.name}`
+    : `--${option.name} ${option.placeholder}`,
+  text: option.description,
+}));
+
+/** The help of the program: commands and global options. */
+export function programHelp(): string {
+  const commands = Object.values(COMMANDS);
+  return `Heliograph, a push server for browsers and UnifiedPush.
+
+Usage: heliograph COMMAND [OPTIONS]
+
+Commands:
+${list(commands.map((row) => ({ term: row.words.join(" "), text: row.summary })))}
+
+Options of every command:
+${list(GLOBAL_ENTRIES)}
+
+"heliograph serve" needs no options; "heliograph COMMAND --help" lists them.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration.
+`;
+}
+
+const SETTINGS_NOTE = `
+Each option of this command is also an environment variable, HELIOGRAPH_ and the
+name in capitals with underscores, and a key of the file given by --config, its
+name without dashes in front. Options win over variables, variables over the
+file. TIME is in seconds, or with a unit: 250ms, 45s, 5m, 12h, 30d. Secrets are
+never options themselves: use the variable, or the file named by the option, the
+variable with _FILE behind it or the key with -file behind it.
+`;
+
+/** The help of one command. */
+export function commandHelp(name: CommandName): string {
+  const { words, summary, settings, options } = COMMANDS[name];
+  const own = [...options, ...settings].map(settingEntry);
+  const usage = `Usage: heliograph ${words.join(" ")} [OPTIONS]`;
+  const about = `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
+  const table = own.length === 0 ? "" : `\nOptions, with what holds without them:\n${list(own)}\n`;
+  const note = settings.length > 1 ? SETTINGS_NOTE : "";
+  return `${usage}\n\n${wrap(about, COLUMNS).join("\n")}\n${table}\nOptions of every command:\n${
+    list(GLOBAL_ENTRIES)
+  }\n${note}`;
+}
+
+/** The settings as a Markdown table for the README. */
+export function settingsMarkdown(): string {
+  const rows = Object.values<Setting<unknown>>(SETTINGS).map((setting) => {
+    const variable = environmentName(setting.name);
+    const variables = setting.secret ? `\`${variable}\`, \`${variable}_FILE\`` : `\`${variable}\``;
+    const keys = setting.secret
+      ? `\`${setting.name}\`, \`${setting.name}-file\``
+      : `\`${setting.name}\``;
+    return `| \`--${flagName(setting)}\` | ${variables} | ${keys} | ${
+      initialText(setting)
+    } | ${setting.description} |`;
+  });
+  return [
+    "| option | variable | key in the file | without it | meaning |",
+    "| --- | --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
+}

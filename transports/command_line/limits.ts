@@ -1,0 +1,62 @@
+/**
+ * Every bound of the command line, its files and its log, each with its reason.
+ *
+ * @module
+ */
+
+/** Bytes of a configuration file: the whole table with comments is about 6 KiB. */
+export const CONFIG_FILE_BYTES_MAX = 65_536;
+
+/** Bytes of a file that holds one secret or a list of keys: 32 Fernet keys are 1.5 KiB. */
+export const SECRET_FILE_BYTES_MAX = 16_384;
+
+/** Bytes of a certificate chain or private key file: long chains with RSA keys stay under 20 KiB. */
+export const PEM_FILE_BYTES_MAX = 262_144;
+
+/** Bytes of `api-tokens.json`: the largest number of tokens, 256, at about 250 bytes each, twice. */
+export const API_TOKENS_FILE_BYTES_MAX = 131_072;
+
+/** Problems told in one answer: more than a screen of them is read by nobody. */
+export const PROBLEMS_MAX = 10;
+
+/** Characters of a refused value that an answer repeats: enough to recognise it, short enough for a line. */
+export const SHOWN_VALUE_CHARS_MAX = 60;
+
+/** Characters of a configuration line that an answer repeats. */
+export const SHOWN_LINE_CHARS_MAX = 120;
+
+/** Host names in `allowed-host`: each request's Host is compared with all of them. */
+export const ALLOWED_HOSTS_MAX = 64;
+
+/** Fernet keys in use at once: each wrong endpoint token is tried with all of them. */
+export const CRYPTO_KEYS_MAX = 32;
+
+/** Characters of an API token: longer ones gain nothing over 256 random bits. */
+export const API_TOKEN_CHARS_MAX = 256;
+
+/** Fewest characters of an API token: 16 random ones hold about 95 bits, a chosen password is shorter. */
+export const API_TOKEN_CHARS_MIN = 16;
+
+/** Named API tokens: each wrong token is compared with all of them, in constant time. */
+export const API_TOKENS_MAX = 256;
+
+/** Characters of a token's name: it is shown in one column of a list. */
+export const TOKEN_NAME_CHARS_MAX = 64;
+
+/** Milliseconds between two looks at `api-tokens.json`: a revoked token is refused that soon. */
+export const API_TOKENS_LOOK_MS = 1_000;
+
+/** Characters of one log value: enough for a reason, useless for smuggling a page into a log. */
+export const LOG_VALUE_CHARS_MAX = 200;
+
+/** Characters of a field's name in a log line. */
+export const LOG_NAME_CHARS_MAX = 60;
+
+/** Fields of one log line beside time, level and event. */
+export const LOG_FIELDS_MAX = 16;
+
+/** Lines of one event in one second; the rest of that second is counted and told in one line. */
+export const LOG_LINES_PER_SECOND_MAX = 20;
+
+/** Event names that are counted apart; further names share one count. The code has far fewer. */
+export const LOG_EVENTS_MAX = 256;

@@ -1,0 +1,203 @@
+/**
+ * The table of settings: from its rows come the flags, the environment variables, the keys of the
+ * configuration file, the help text, the table in the README and the report of `check`.
+ *
+ * A name has one spelling: `--ping-interval`, `HELIOGRAPH_PING_INTERVAL` and `ping-interval = …`.
+ *
+ * @module
+ */
+
+import * as kinds from "./setting.ts";
+import type { Kind, LogLevel, Setting, StoreAddress } from "./setting.ts";
+import type { Secret } from "./secret.ts";
+
+/** Every setting of a running node, read and checked. */
+export interface Settings {
+  /** Address the listeners bind to. */
+  readonly host: string;
+  /** Port of the push endpoint, 0 for any free one. */
+  readonly endpointPort: number;
+  /** Port of the device sockets, 0 for any free one. */
+  readonly devicePort: number;
+  /** Port of the API and its page, 0 for any free one. */
+  readonly apiPort: number;
+  /** Public origin of the push endpoint; derived from the bound address when absent. */
+  readonly endpointUrl: string | undefined;
+  /** Public URL of the device sockets, for people; derived when absent. */
+  readonly deviceUrl: string | undefined;
+  /** PEM file of the certificate chain; given exactly when `tlsKey` is. */
+  readonly tlsCert: string | undefined;
+  /** PEM file of the certificate's private key. */
+  readonly tlsKey: string | undefined;
+  /** Folder of everything the embedded default keeps. */
+  readonly data: string;
+  /** Where messages are stored; SQLite in the data folder when absent. */
+  readonly store: StoreAddress | undefined;
+  /** Fernet keys of endpoints, first the one which encrypts; made in the data folder when absent. */
+  readonly cryptoKeys: Secret<readonly string[]> | undefined;
+  /** Token of the API; made in the data folder when absent. */
+  readonly apiToken: Secret<string> | undefined;
+  /** Largest body of a push message, in bytes. */
+  readonly payloadBytesMax: number;
+  /** Longest TTL of a message; longer ones are cut to it (RFC 8030 section 5.2). */
+  readonly ttlSecondsMax: number;
+  /** Messages that may wait for one user agent. */
+  readonly messagesMax: number;
+  /** Silence after which a device is pinged. */
+  readonly pingIntervalMs: number;
+  /** Time a device has to answer a ping. */
+  readonly pingTimeoutMs: number;
+  /** Time a device has to say hello. */
+  readonly helloTimeoutMs: number;
+  /** Time after its last hello for which a user agent is remembered. */
+  readonly userLifetimeSeconds: number;
+  /** Device connections at once. */
+  readonly connectionsMax: number;
+  /** Where the versions of broadcasts are read; no broadcasts when absent. */
+  readonly broadcastUrl: string | undefined;
+  /** Time between two reads of broadcast versions. */
+  readonly broadcastIntervalMs: number;
+  /** How much is logged. */
+  readonly logLevel: LogLevel;
+  /** Host names the public doors accept beside their own. */
+  readonly allowedHosts: readonly string[];
+}
+
+const DAY_SECONDS = 86_400;
+
+/** The row of a setting whose initial value has a value of its own. */
+function row<T>(name: string, kind: Kind<T>, initial: T, description: string): Setting<T> {
+  return { ...kind, name, initial, initialText: kind.show(initial), description };
+}
+
+/** The row of a setting that may be absent; `initialText` says what happens then. */
+function absent<T>(
+  name: string,
+  kind: Kind<T>,
+  initialText: string,
+  description: string,
+): Setting<T | undefined> {
+  return { ...kinds.optional(kind), name, initial: undefined, initialText, description };
+}
+
+/** The rows by the property that holds their value, in the order in which help shows them. */
+export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } = {
+  host: row("host", kinds.host, "127.0.0.1", "address the listeners bind to"),
+  endpointPort: row("endpoint-port", kinds.port, 8080, "port of the push endpoint"),
+  devicePort: row("device-port", kinds.port, 8081, "port of the device sockets"),
+  apiPort: row("api-port", kinds.port, 8082, "port of the API and its page"),
+  endpointUrl: absent(
+    "endpoint-url",
+    kinds.url(["http", "https"], "origin"),
+    "from host and endpoint-port",
+    "public address of the push endpoint, as senders reach it; every endpoint URL begins with it",
+  ),
+  deviceUrl: absent(
+    "device-url",
+    kinds.url(["ws", "wss"], "with_path"),
+    "from host and device-port",
+    "public address of the device sockets, as Firefox is told it",
+  ),
+  tlsCert: absent(
+    "tls-cert",
+    kinds.path("FILE"),
+    "none: no TLS",
+    "certificate chain (PEM) for the push endpoint and the device sockets",
+  ),
+  tlsKey: absent("tls-key", kinds.path("FILE"), "none", "private key (PEM) of tls-cert"),
+  data: row(
+    "data",
+    kinds.path("DIR"),
+    "./data",
+    "folder for the store, the keys and the API token",
+  ),
+  store: absent(
+    "store",
+    kinds.store,
+    "sqlite:DATA",
+    "where messages wait: sqlite:DIR, or memory: to lose them at the end",
+  ),
+  cryptoKeys: absent(
+    "crypto-keys",
+    kinds.cryptoKeys,
+    "DATA/endpoint-keys, made at first start",
+    "Fernet keys of endpoint URLs, newest first; an endpoint lives as long as its key is listed",
+  ),
+  apiToken: absent(
+    "api-token",
+    kinds.apiToken,
+    "DATA/api-token, made at first start",
+    "token that opens the API",
+  ),
+  payloadBytesMax: row(
+    "max-payload-bytes",
+    // RFC 8030 section 7.2: a push service must take 4,096 bytes.
+    kinds.wholeNumber({ min: 4_096, max: 65_536 }, "bytes"),
+    5_630,
+    "largest body of a push message",
+  ),
+  ttlSecondsMax: row(
+    "max-ttl",
+    kinds.durationSeconds(1, 365 * DAY_SECONDS),
+    30 * DAY_SECONDS,
+    "longest time a message may wait; a longer TTL is cut to it",
+  ),
+  messagesMax: row(
+    "message-limit",
+    kinds.wholeNumber({ min: 1, max: 1_000_000 }, ""),
+    10_000,
+    "messages that may wait for one user agent",
+  ),
+  pingIntervalMs: row(
+    "ping-interval",
+    kinds.durationMs(1_000, 3_600_000),
+    300_000,
+    "silence after which a device is pinged",
+  ),
+  pingTimeoutMs: row(
+    "ping-timeout",
+    kinds.durationMs(100, 60_000),
+    4_000,
+    "time a device has to answer a ping",
+  ),
+  helloTimeoutMs: row(
+    "hello-timeout",
+    kinds.durationMs(100, 60_000),
+    5_000,
+    "time a device has to say hello",
+  ),
+  userLifetimeSeconds: row(
+    "user-lifetime",
+    kinds.durationSeconds(DAY_SECONDS, 3_650 * DAY_SECONDS),
+    60 * DAY_SECONDS,
+    "time after its last hello for which a user agent is remembered",
+  ),
+  connectionsMax: row(
+    "connections-max",
+    kinds.wholeNumber({ min: 1, max: 1_000_000 }, ""),
+    20_000,
+    "device connections at once",
+  ),
+  broadcastUrl: absent(
+    "broadcast-url",
+    kinds.url(["http", "https"], "with_path"),
+    "none: no broadcasts",
+    "where the versions of broadcasts are read, a JSON object of ids and versions",
+  ),
+  broadcastIntervalMs: row(
+    "broadcast-interval",
+    kinds.durationMs(1_000, 86_400_000),
+    30_000,
+    "time between two reads of broadcast-url",
+  ),
+  logLevel: row("log-level", kinds.logLevel, "info", "least severe events to log"),
+  allowedHosts: {
+    ...row("allowed-host", kinds.hosts, [], "further host name to accept in requests"),
+    initialText: "none",
+  },
+};
+
+/** The variable of a setting: `HELIOGRAPH_PING_INTERVAL`; the kind decides whether `_FILE` exists. */
+export function environmentName(name: string): string {
+  return `HELIOGRAPH_${name.toUpperCase().replaceAll("-", "_")}`;
+}
