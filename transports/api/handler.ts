@@ -50,7 +50,7 @@ export interface PageFile {
 export interface PageOptions {
   /** The files; the one at `"/"` is the document. */
   readonly files: readonly PageFile[];
-  /** Origin of the push endpoint as senders reach it, `"http://127.0.0.1:8080"`: the page posts there. */
+  /** Origin of the push endpoint as senders reach it, `"http://127.0.0.1:8080"`: the page posts there. A path is ignored. */
   readonly endpointOrigin: string;
   /** URL of the device sockets for `dom.push.serverURL`, `"ws://127.0.0.1:8081/"`. */
   readonly deviceUrl: string;
@@ -85,9 +85,11 @@ type Route = (request: ApiRequest) => Answer | Promise<Answer>;
  * @throws {TypeError} when the endpoint's origin is not an http or https origin.
  */
 export async function apiHandler(options: ApiOptions): Promise<ApiHandler> {
-  const common = securityHeaders(options.page.endpointOrigin);
+  const { origin } = httpUrl(options.page.endpointOrigin);
+  const common = securityHeaders(origin);
   const routes = new Map<string, Route>([
     ...await pageRoutes(options.page.files),
+    ["/page.json", () => json(200, { endpointOrigin: origin, deviceUrl: options.page.deviceUrl })],
     ...dataRoutes(options),
   ]);
   return async (request) => {
@@ -108,14 +110,17 @@ function route(
   return problem(405, detail, { allow: "GET, HEAD" });
 }
 
+/** Parses what becomes part of a header: anything but an http URL must not get there. */
+function httpUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new TypeError(`Cannot serve the page: "${text}" is not an http origin`);
+}
+
 /** No foreign content, no sniffing, no framing, no referrer, no reading from other origins. */
 function securityHeaders(endpointOrigin: string): Readonly<Record<string, string>> {
-  const { origin, protocol } = new URL(endpointOrigin);
-  if (protocol !== "http:" && protocol !== "https:") {
-    throw new TypeError(`Cannot serve the page: "${endpointOrigin}" is not an http origin`);
-  }
   return {
-    "content-security-policy": `default-src 'self'; connect-src 'self' ${origin}; ` +
+    "content-security-policy": `default-src 'self'; connect-src 'self' ${endpointOrigin}; ` +
       "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
@@ -124,7 +129,7 @@ function securityHeaders(endpointOrigin: string): Readonly<Record<string, string
 }
 
 function dataRoutes(options: ApiOptions): readonly (readonly [string, Route])[] {
-  const { metrics, page: { endpointOrigin, deviceUrl } } = options;
+  const { metrics } = options;
   const readiness = new Readiness(() => options.ready(), options.clock);
   const guarded = (inner: Route): Route => async (request) =>
     foreignOrigin(request) ?? await tokenRefusal(request, options) ?? await inner(request);
@@ -142,7 +147,6 @@ function dataRoutes(options: ApiOptions): readonly (readonly [string, Route])[] 
     }],
     ["/metrics", options.metricsProtected ? guarded(numbers) : numbers],
     ["/v1/tree", guarded(async () => json(200, await options.tree()))],
-    ["/page.json", () => json(200, { endpointOrigin, deviceUrl })],
   ];
 }
 

@@ -1,10 +1,10 @@
 /**
  * The numbers of a node, in the text format that Prometheus reads.
  *
- * Invariants: every label comes from a closed set, so that the number of series is fixed when the
- * process starts and nothing from outside can grow it; every series exists from the start with the
- * value 0, so that a rate can be computed across the first event; nothing here identifies a device,
- * a channel or a sender.
+ * Invariants: every label comes from a closed set, so that nothing from outside can grow the number
+ * of series; every series but the endpoint's refusals exists from the start with the value 0, so that
+ * a rate can be computed across the first event; nothing here identifies a device, a channel or a
+ * sender.
  *
  * Why a class of plain methods over `prom-client`: whoever counts names the event and cannot
  * misspell a label, and the library stays behind one door. It has a registry of its own, so two

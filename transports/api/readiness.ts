@@ -40,6 +40,8 @@ export class Readiness {
   #running: Promise<readonly ReadyCheck[]> | undefined;
 
   /**
+   * Makes them; nothing runs until somebody asks.
+   *
    * @param ready Runs all checks.
    * @param clock Replaced in tests.
    */

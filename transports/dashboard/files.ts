@@ -9,8 +9,10 @@
 import bytesJs from "./bytes.js" with { type: "text" };
 import commandsJs from "./commands.js" with { type: "text" };
 import diagnosisJs from "./diagnosis.js" with { type: "text" };
+import elementsJs from "./elements.js" with { type: "text" };
 import encryptJs from "./encrypt.js" with { type: "text" };
 import iconSvg from "./icon.svg" with { type: "text" };
+import inboxJs from "./inbox.js" with { type: "text" };
 import indexHtml from "./index.html" with { type: "text" };
 import pageJs from "./page.js" with { type: "text" };
 import styleCss from "./style.css" with { type: "text" };
@@ -40,7 +42,9 @@ export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/bytes.js", contentType: JAVASCRIPT, body: bytesJs },
   { path: "/commands.js", contentType: JAVASCRIPT, body: commandsJs },
   { path: "/diagnosis.js", contentType: JAVASCRIPT, body: diagnosisJs },
+  { path: "/elements.js", contentType: JAVASCRIPT, body: elementsJs },
   { path: "/encrypt.js", contentType: JAVASCRIPT, body: encryptJs },
+  { path: "/inbox.js", contentType: JAVASCRIPT, body: inboxJs },
   { path: "/vapid.js", contentType: JAVASCRIPT, body: vapidJs },
   { path: "/worker.js", contentType: JAVASCRIPT, body: workerJs },
 ];

@@ -17,20 +17,19 @@
 import { toBase64url, utf8 } from "./bytes.js";
 import { curlEmpty, curlEncrypted, firefoxCommand, preferences } from "./commands.js";
 import { elsewhere, notPermitted, obstacle, subscribeFailed, unexpected } from "./diagnosis.js";
+import { copy, element, setState, setText } from "./elements.js";
 import { encrypt, PLAINTEXT_BYTES_MAX } from "./encrypt.js";
+import { askWorker, showArrival, showInbox } from "./inbox.js";
 import { authorization, HEADER_LIFETIME_SECONDS, isStoredKey, newKey, publicKey } from "./vapid.js";
 
 /** @import { Diagnosis } from "./diagnosis.js" */
+/** @import { Sent } from "./inbox.js" */
 /** @import { StoredKey } from "./vapid.js" */
 
 /** @typedef {{ readonly endpointOrigin: string, readonly deviceUrl: string }} Config */
-/** @typedef {{ readonly id: number, readonly arrivedAt: number, readonly text: string | null }} Arrival */
 
 /** How often the service is asked whether it is ready, while somebody looks at the page. */
 const STATUS_INTERVAL_MS = 10_000;
-
-/** An arrival later than this is not set off against the last message sent. */
-const TOOK_MAX_MS = 60_000;
 
 /** Where the page keeps its key. */
 const KEY_NAME = "vapid-key";
@@ -48,7 +47,7 @@ const state = {
   diagnosis: undefined,
   /** Whether something the user asked for is under way. */
   busy: false,
-  /** @type {{ readonly text: string, readonly at: number } | undefined} */
+  /** @type {Sent | undefined} */
   sent: undefined,
   /** @type {{ readonly value: string, readonly renewAt: number } | undefined} */
   authorization: undefined,
@@ -64,43 +63,7 @@ const page = {
   ttl: element("ttl", HTMLSelectElement),
   send: element("send", HTMLButtonElement),
   sendResult: element("send-result", HTMLParagraphElement),
-  inbox: element("inbox", HTMLOListElement),
-  clear: element("clear", HTMLButtonElement),
 };
-
-/**
- * An element of the document; a missing one is a mistake in it.
- *
- * @template {HTMLElement} T
- * @param {string} id
- * @param {new () => T} type
- * @returns {T}
- */
-function element(id, type) {
-  const found = document.getElementById(id);
-  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} "${id}"`);
-  return found;
-}
-
-/**
- * @param {string} id
- * @param {string} text
- */
-function setText(id, text) {
-  element(id, HTMLElement).textContent = text;
-}
-
-/**
- * @param {HTMLElement} line A line with a mark and a sentence.
- * @param {string} mark
- * @param {string} text
- */
-function setState(line, mark, text) {
-  line.dataset["state"] = mark;
-  const sentence = line.querySelector("span");
-  // Screen readers announce a change, so what stays the same must not be written again.
-  if (sentence !== null && sentence.textContent !== text) sentence.textContent = text;
-}
 
 function render() {
   const { subscription, busy } = state;
@@ -145,22 +108,6 @@ function renderSetup(config) {
   });
   element("preferences", HTMLDListElement).replaceChildren(...rows);
   setText("firefox-command", firefoxCommand(config.deviceUrl, location.origin + "/"));
-}
-
-/**
- * @param {string} text
- * @param {HTMLButtonElement} button Says for a moment what became of it.
- */
-async function copy(text, button) {
-  const before = button.textContent;
-  try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
-  } catch {
-    // Not permitted, or not a secure page: the text stands there to be copied by hand.
-    button.textContent = "Select and copy";
-  }
-  setTimeout(() => button.textContent = before, 1_500);
 }
 
 async function checkService() {
@@ -242,6 +189,9 @@ async function subscribe() {
     state.diagnosis = notPermitted(permission);
     return;
   }
+  // Another tab may have subscribed in the meantime, or the key may have been cleared away.
+  await adoptSubscription();
+  if (state.subscription !== undefined) return;
   try {
     const applicationServerKey = publicKey(await ownKey());
     const subscription = await registration.pushManager.subscribe({
@@ -265,6 +215,13 @@ async function unsubscribe() {
   state.subscription = undefined;
   state.authorization = undefined;
   page.sendResult.hidden = true;
+}
+
+async function clear() {
+  const worker = state.registration?.active;
+  if (worker) showInbox(await askWorker(worker, "clear"));
+  // The button has gone; the keyboard's place must be somewhere.
+  page.message.focus();
 }
 
 /**
@@ -322,9 +279,11 @@ async function renderCommands() {
   const { subscription, config } = state;
   if (subscription === undefined || config === undefined) return;
   if (messageBytes() > PLAINTEXT_BYTES_MAX) return;
+  const text = page.message.value;
   const header = await signedHeader(config.endpointOrigin);
-  setText("curl-empty", curlEmpty(subscription.endpoint, header));
   const body = await messageBody(subscription);
+  if (page.message.value !== text) return; // Typed on meanwhile: a newer call is under way.
+  setText("curl-empty", curlEmpty(subscription.endpoint, header));
   setText(
     "curl-encrypted",
     body.length === 0
@@ -379,77 +338,13 @@ async function refusal(response) {
   }
 }
 
-/**
- * Asks the worker and gives its list of arrivals.
- *
- * @param {"list" | "clear"} type
- * @returns {Promise<readonly Arrival[]>}
- */
-function askWorker(type) {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = (event) => {
-      port1.close();
-      resolve(event.data);
-    };
-    state.registration?.active?.postMessage({ type }, [port2]);
-  });
-}
-
-/** @param {readonly Arrival[]} arrivals Newest first. */
-function renderInbox(arrivals) {
-  page.inbox.replaceChildren(...arrivals.map(inboxItem));
-  renderInboxFrame();
-}
-
-function renderInboxFrame() {
-  const empty = page.inbox.childElementCount === 0;
-  element("inbox-empty", HTMLParagraphElement).hidden = !empty;
-  page.clear.hidden = empty;
-}
-
-/** @param {Arrival} arrival */
-function inboxItem({ id, arrivedAt, text }) {
-  const template = element("arrival", HTMLTemplateElement);
-  const item = template.content.firstElementChild?.cloneNode(true);
-  if (!(item instanceof HTMLLIElement)) {
-    throw new Error("The template of an arrival lacks its item");
-  }
-  item.dataset["id"] = String(id);
-  const time = item.querySelector("time");
-  const body = item.querySelector(".text");
-  if (time === null || body === null) throw new Error("The template of an arrival lacks its parts");
-  const date = new Date(arrivedAt);
-  time.dateTime = date.toISOString();
-  const today = date.toDateString() === new Date().toDateString();
-  time.textContent = today ? date.toLocaleTimeString() : date.toLocaleString();
-  body.textContent = text ?? "No content";
-  body.classList.toggle("none", text === null);
-  return item;
-}
-
-/** @param {Arrival} arrival */
-function showArrival(arrival) {
-  // A page that opens just now may have it in its list already.
-  if (page.inbox.querySelector(`[data-id="${Number(arrival.id)}"]`) !== null) return;
-  const item = inboxItem(arrival);
-  item.classList.add("fresh");
-  const { sent } = state;
-  const tookMs = sent === undefined ? Infinity : arrival.arrivedAt - sent.at;
-  if (sent?.text === (arrival.text ?? "") && tookMs >= 0 && tookMs <= TOOK_MAX_MS) {
-    const took = item.querySelector(".took");
-    if (took !== null) took.textContent = `${tookMs} ms after Send`;
-    state.sent = undefined;
-  }
-  page.inbox.prepend(item);
-  renderInboxFrame();
-}
-
 /** @param {MessageEvent} event */
 function heardFromWorker(event) {
   switch (event.data?.type) {
     case "arrived":
-      return showArrival(event.data.arrival);
+      showArrival(event.data.arrival, state.sent);
+      state.sent = undefined;
+      return;
     case "subscription_changed":
       return void act(adoptSubscription);
   }
@@ -469,10 +364,7 @@ function listen() {
   page.message.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) page.send.click();
   });
-  page.clear.addEventListener("click", async () => {
-    renderInbox(await askWorker("clear"));
-    page.message.focus();
-  });
+  element("clear", HTMLButtonElement).addEventListener("click", () => act(clear));
   for (const button of document.querySelectorAll("button[data-copy]")) {
     if (!(button instanceof HTMLButtonElement)) continue;
     const source = element(button.dataset["copy"] ?? "", HTMLElement);
@@ -503,9 +395,10 @@ async function start() {
   if (workers !== undefined) {
     workers.addEventListener("message", heardFromWorker);
     await workers.register("/worker.js");
-    state.registration = await workers.ready;
+    const registration = await workers.ready;
+    state.registration = registration;
     if (state.obstacle === undefined) await adoptSubscription();
-    renderInbox(await askWorker("list"));
+    if (registration.active !== null) showInbox(await askWorker(registration.active, "list"));
   }
   page.setup.open = state.subscription === undefined;
   await renderCommands();

@@ -37,7 +37,7 @@ const CACHE = "page-1";
 /** What the page is made of. A file added here must also be served. */
 const FILES = [
   ...["/", "/style.css", "/icon.svg", "/page.json", "/page.js", "/bytes.js", "/commands.js"],
-  ...["/diagnosis.js", "/encrypt.js", "/vapid.js"],
+  ...["/diagnosis.js", "/elements.js", "/encrypt.js", "/inbox.js", "/vapid.js"],
 ];
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
