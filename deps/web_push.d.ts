@@ -39,8 +39,11 @@ export interface RequestDetails {
 
 /** The answer of the push service. */
 export interface SendResult {
+  /** HTTP status. */
   readonly statusCode: number;
+  /** Header fields by lower-case name. */
   readonly headers: Readonly<Record<string, string | undefined>>;
+  /** The body. */
   readonly body: string;
 }
 

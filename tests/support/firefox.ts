@@ -121,7 +121,39 @@ export class Firefox implements AsyncDisposable {
     return parsed;
   }
 
-  /** Waits in the page, checking at every animation step, until the expression is true. */
+  /** Clicks the middle of an element with the pointer, as a person does. */
+  async click(selector: string): Promise<void> {
+    const find = `(() => {
+      const found = document.querySelector(${JSON.stringify(selector)});
+      found?.scrollIntoView({ block: "center" });
+      return found;
+    })()`;
+    const target = { context: this.#context };
+    const parameters = { expression: find, target, awaitPromise: false };
+    const answer = await this.#command("script.evaluate", parameters);
+    const sharedId = record(answer.get("result")).get("sharedId");
+    if (typeof sharedId !== "string") throw new Error(`Nothing to click at "${selector}"`);
+    const origin = { type: "element", element: { sharedId } };
+    const actions = [
+      { type: "pointerMove", x: 0, y: 0, origin },
+      { type: "pointerDown", button: 0 },
+      { type: "pointerUp", button: 0 },
+    ];
+    const mouse = { type: "pointer", id: "mouse", actions };
+    await this.#command("input.performActions", { context: this.#context, actions: [mouse] });
+  }
+
+  /** Types into whatever has the focus. */
+  async type(text: string): Promise<void> {
+    const actions = [...text].flatMap((value) => [
+      { type: "keyDown", value },
+      { type: "keyUp", value },
+    ]);
+    const keyboard = { type: "key", id: "keyboard", actions };
+    await this.#command("input.performActions", { context: this.#context, actions: [keyboard] });
+  }
+
+  /** Waits in the page, checking every 20 ms, until the expression is true. */
   async waitFor(expression: string, what: string): Promise<void> {
     const done = await this.evaluate(`new Promise((resolve) => {
       const limit = Date.now() + 20000;

@@ -105,6 +105,8 @@ export class PushClient implements AsyncDisposable {
   readonly messages: Arrivals<ServerMessage> = new Arrivals();
   /** Every notification, in order. */
   readonly notifications: Arrivals<Notification> = new Arrivals();
+  /** Versions this client acknowledged, in order. */
+  readonly acks: Arrivals<string> = new Arrivals();
   /** Texts that are not objects with a `messageType`, such as `{}`. */
   readonly others: Arrivals<string> = new Arrivals();
   /** Resolves when the connection has ended. */
@@ -125,7 +127,7 @@ export class PushClient implements AsyncDisposable {
     socket.addEventListener("message", ({ data }) => this.#received(String(data)));
     socket.addEventListener("close", ({ code, reason }) => {
       clearTimeout(this.#batchTimer);
-      for (const arrivals of [this.messages, this.notifications, this.others]) {
+      for (const arrivals of [this.messages, this.notifications, this.acks, this.others]) {
         arrivals.end(`the connection ended with ${code} "${reason}"`);
       }
       ended.resolve({ code, reason });
@@ -219,6 +221,7 @@ export class PushClient implements AsyncDisposable {
         ...(code === undefined ? {} : { code }),
       })),
     });
+    for (const { version } of notifications) this.acks.add(version);
   }
 
   /** Sends the application's ping and waits for its answer, `{}`. */
