@@ -25,6 +25,9 @@ const PORT_MAX = 32_000;
 /** Root of the work tree. */
 const ROOT = new URL("../../", import.meta.url).pathname;
 
+/** Lets what the shell starts next open as many files as the system allows at all. */
+export const ALL_OPEN_FILES = 'ulimit -S -n "$(ulimit -H -n)"';
+
 /** How the service is started. */
 export interface ServiceOptions {
   /** Further flags of `serve`. */
@@ -35,8 +38,6 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Flags of `deno run` before the module; default `-A`. */
   readonly denoFlags?: readonly string[];
-  /** Open files the process may have; default whatever the shell gives. */
-  readonly openFilesMax?: number;
 }
 
 /** The line `serve --json` prints when every listener accepts. */
@@ -195,7 +196,7 @@ export class Service implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const [endpoint, device, api] = this.#ports;
-    const { certificates, denoFlags = ["-A"], flags = [], openFilesMax } = this.#options;
+    const { certificates, denoFlags = ["-A"], flags = [] } = this.#options;
     const tls = certificates === undefined
       ? []
       : ["--tls-cert", certificates.certFile, "--tls-key", certificates.keyFile];
@@ -204,9 +205,8 @@ export class Service implements AsyncDisposable {
     const args = ["run", ...denoFlags, "mod.ts", ...serve, ...ports, "--api-port", `${api}`];
     const command = [Deno.execPath(), ...args, ...tls, ...flags];
     // The shell raises the limit and becomes the service: the child's id is the service's.
-    const limit = openFilesMax === undefined ? "" : `ulimit -n ${openFilesMax}; `;
     return new Deno.Command("sh", {
-      args: ["-c", `${limit}exec "$@"`, "sh", ...command],
+      args: ["-c", `${ALL_OPEN_FILES}; exec "$@"`, "sh", ...command],
       cwd: ROOT,
       stdin: "null",
       stdout: "piped",

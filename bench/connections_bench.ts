@@ -1,0 +1,102 @@
+/**
+ * How much resident memory does one idle, identified device cost the service?
+ *
+ * The real service runs as a child, its devices in another. Resident memory is read at several
+ * numbers of devices, each after a time of rest, and the slope of the line through the readings is
+ * the answer: what the process needs without devices is not in it.
+ *
+ * ```sh
+ * deno run -A bench/connections_bench.ts [--subscribed] [--v8-flags=FLAGS]
+ * ```
+ *
+ * @module
+ */
+
+import { Arrivals } from "../tests/support/arrivals.ts";
+import { report } from "../tests/support/seeded.ts";
+import { ALL_OPEN_FILES, eachLine, Service } from "../tests/support/service.ts";
+
+/** What is measured. */
+export interface ConnectionsPlan {
+  /** Numbers of devices at which memory is read, ascending, at least two. */
+  readonly steps: readonly number[];
+  /** Rest before each reading, in milliseconds: the garbage of the opening is gone by then. */
+  readonly restMs: number;
+  /** Whether each device has a subscription, and so a row in the store. */
+  readonly subscribed: boolean;
+  /** Flags of V8 for the service, such as `--max-semi-space-size=1`. */
+  readonly v8Flags?: string;
+}
+
+/** The readings and what follows from them. */
+export interface ConnectionsResult {
+  /** Resident bytes at each number of devices. */
+  readonly readings: readonly { readonly devices: number; readonly bytes: number }[];
+  /** Least-squares slope. */
+  readonly bytesPerDevice: number;
+}
+
+/** Measures resident memory per device. */
+export async function measureConnections(plan: ConnectionsPlan): Promise<ConnectionsResult> {
+  const v8Flags = plan.v8Flags === undefined ? [] : [`--v8-flags=${plan.v8Flags}`];
+  await using service = await Service.start({ denoFlags: ["-A", ...v8Flags] });
+  const clients = startClients(service.devicePort, plan.subscribed);
+  const counts = new Arrivals<string>();
+  const reading = eachLine(clients.stdout, (line) => counts.add(line)).then(() =>
+    counts.end("the devices' process ended")
+  );
+  const input = clients.stdin.getWriter();
+  const readings: { devices: number; bytes: number }[] = [];
+  try {
+    for (const devices of plan.steps) {
+      await input.write(new TextEncoder().encode(`${devices}\n`));
+      await counts.next((line) => line === `${devices}`, {
+        what: `${devices} devices`,
+        withinMs: 300_000,
+      });
+      await new Promise((resolve) => setTimeout(resolve, plan.restMs));
+      readings.push({ devices, bytes: service.residentBytes() });
+    }
+  } finally {
+    await input.close();
+    await clients.status;
+    await reading;
+  }
+  return { readings, bytesPerDevice: slope(readings) };
+}
+
+function startClients(port: number, subscribed: boolean): Deno.ChildProcess {
+  const script = new URL("./connections_clients.ts", import.meta.url).pathname;
+  const mode = subscribed ? "subscribed" : "identified";
+  const command = [Deno.execPath(), "run", "-A", script, `${port}`, mode];
+  return new Deno.Command("sh", {
+    args: ["-c", `${ALL_OPEN_FILES}; exec "$@"`, "sh", ...command],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/** Slope of the line with the least squares through the readings, in bytes per device. */
+function slope(readings: ConnectionsResult["readings"]): number {
+  const mean = (of: (one: { devices: number; bytes: number }) => number): number =>
+    readings.reduce((sum, one) => sum + of(one), 0) / readings.length;
+  const devices = mean((one) => one.devices);
+  const bytes = mean((one) => one.bytes);
+  const covariance = mean((one) => (one.devices - devices) * (one.bytes - bytes));
+  return covariance / mean((one) => (one.devices - devices) ** 2);
+}
+
+if (import.meta.main) {
+  const flag = Deno.args.find((one) => one.startsWith("--v8-flags="));
+  const { readings, bytesPerDevice } = await measureConnections({
+    steps: [1_000, 4_000, 7_000, 10_000, 13_000],
+    restMs: 5_000,
+    subscribed: Deno.args.includes("--subscribed"),
+    ...(flag === undefined ? {} : { v8Flags: flag.slice("--v8-flags=".length) }),
+  });
+  for (const { devices, bytes } of readings) {
+    report(`${devices} devices: ${(bytes / 1_048_576).toFixed(1)} MiB resident`);
+  }
+  report(`${Math.round(bytesPerDevice)} bytes per device`);
+}

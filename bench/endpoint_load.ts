@@ -1,0 +1,199 @@
+/**
+ * How many messages a second does the whole service take, and how long is one on its way?
+ *
+ * The real service runs as a child, `h2load` posts over HTTP/1.1 connections that stay open, and
+ * devices, where they are part of the question, are in this process. Five questions: messages for
+ * now or never (TTL 0) to devices that are away, the same with VAPID, messages that are stored
+ * (synced before the 201) for devices that are away, messages stored and handed to connected
+ * devices that acknowledge each, and the time from the start of a POST until the device has the
+ * message, at a moderate rate. All parts share the machine's cores.
+ *
+ * ```sh
+ * deno run -A bench/endpoint_load.ts
+ * ```
+ *
+ * @module
+ */
+
+import { run } from "../tests/support/programs.ts";
+import { PushClient } from "../tests/support/push_client.ts";
+import { report } from "../tests/support/seeded.ts";
+import { authorization, newVapidKeys, opaqueBody, post } from "../tests/support/sender.ts";
+import { Service } from "../tests/support/service.ts";
+
+/** Bytes of each body: a short notification, encrypted. */
+const BODY_BYTES = 300;
+/** Devices the messages are spread over; none may get more than it may have waiting. */
+const DEVICES = 20;
+/** Seconds a stored message is kept. */
+const TTL_SECONDS = 3_600;
+
+/** How much is measured. */
+export interface LoadPlan {
+  /** Posts per question. */
+  readonly posts: number;
+  /** Connections of the load generator. */
+  readonly connections: number;
+  /** Messages whose way is timed. */
+  readonly timed: number;
+  /** Posts a second while timing. */
+  readonly timedPerSecond: number;
+}
+
+/** One answer. */
+export interface Measured {
+  /** The question. */
+  readonly name: string;
+  /** Posts answered 201 per second. */
+  readonly perSecond: number;
+  /** Posts answered 201. */
+  readonly accepted: number;
+}
+
+/** All answers. */
+export interface LoadResult {
+  /** Rates, in the order of the module's text. */
+  readonly rates: readonly Measured[];
+  /** Messages that came to the connected devices in the direct question. */
+  readonly delivered: number;
+  /** Milliseconds from the start of a POST to its arrival. */
+  readonly delayMs: { readonly p50: number; readonly p99: number; readonly max: number };
+}
+
+/** Devices with a channel each. */
+interface Fleet {
+  readonly endpoints: readonly string[];
+  readonly clients: readonly PushClient[];
+}
+
+/** Runs all questions, each on a service with a store of its own. */
+export async function measureLoad(plan: LoadPlan): Promise<LoadResult> {
+  const vapid = newVapidKeys();
+  const rates = [
+    await away("TTL 0, device away", plan, { ttl: 0 }),
+    await away("TTL 0 with VAPID, device away", plan, { ttl: 0, vapid }),
+    await away("stored, device away", plan, { ttl: TTL_SECONDS }),
+  ];
+  const direct = await connected(plan);
+  return {
+    rates: [...rates, direct.rate],
+    delivered: direct.delivered,
+    delayMs: await delays(plan),
+  };
+}
+
+async function away(
+  name: string,
+  plan: LoadPlan,
+  how: { readonly ttl: number; readonly vapid?: ReturnType<typeof newVapidKeys> },
+): Promise<Measured> {
+  await using service = await Service.start();
+  const fleet = await subscribe(service, how.vapid?.publicKey);
+  await Promise.all(fleet.clients.map((client) => client.close()));
+  const [endpoint = ""] = fleet.endpoints;
+  const signed = how.vapid === undefined ? [] : [
+    "-H",
+    `Authorization: ${authorization(endpoint, how.vapid)}`,
+  ];
+  return await generate(name, plan, fleet.endpoints, [...signed, "-H", `TTL: ${how.ttl}`]);
+}
+
+async function connected(plan: LoadPlan): Promise<{ rate: Measured; delivered: number }> {
+  await using service = await Service.start();
+  const { clients, endpoints } = await subscribe(service, undefined);
+  const ttl = ["-H", `TTL: ${TTL_SECONDS}`];
+  const rate = await generate("stored, handed to a device that acks", plan, endpoints, ttl);
+  let delivered = 0;
+  for (const client of clients) {
+    // Handled after all acknowledgements before it; then the rest has been sent as well.
+    await client.unregister(crypto.randomUUID());
+    delivered += new Set(client.notifications.all.map((one) => one.version)).size;
+    await client.close();
+  }
+  return { rate, delivered };
+}
+
+async function delays(plan: LoadPlan): Promise<LoadResult["delayMs"]> {
+  await using service = await Service.start();
+  const { clients, endpoints } = await subscribe(service, undefined);
+  const waits: Promise<number>[] = [];
+  const began = performance.now();
+  for (let i = 0; i < plan.timed; i++) {
+    const due = began + i * 1_000 / plan.timedPerSecond;
+    while (performance.now() < due) await new Promise((resolve) => setTimeout(resolve, 1));
+    const client = clients[i % clients.length];
+    const endpoint = endpoints[i % endpoints.length];
+    if (client === undefined || endpoint === undefined) throw new Error("No devices");
+    waits.push(timeOne(client, endpoint));
+  }
+  const sorted = (await Promise.all(waits)).toSorted((a, b) => a - b);
+  await Promise.all(clients.map((client) => client.close()));
+  const at = (share: number) =>
+    sorted[Math.min(sorted.length - 1, sorted.length * share | 0)] ?? NaN;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+async function timeOne(client: PushClient, endpoint: string): Promise<number> {
+  const from = client.notifications.size;
+  const began = performance.now();
+  // One message at a time is on its way to each device, so the next to arrive is this one.
+  const arrived = client.notifications.next(() => true, { what: "the timed message", from })
+    .then(() => performance.now() - began);
+  const answer = await post(endpoint, opaqueBody(BODY_BYTES), { ttlSeconds: TTL_SECONDS });
+  if (answer.status !== 201) throw new Error(`Answered ${answer.status}: ${answer.body}`);
+  return await arrived;
+}
+
+async function subscribe(
+  service: Service,
+  key: string | undefined,
+): Promise<Fleet> {
+  const clients: PushClient[] = [];
+  const endpoints: string[] = [];
+  for (let i = 0; i < DEVICES; i++) {
+    const client = await PushClient.connect(service.deviceUrl);
+    clients.push(client);
+    endpoints.push((await client.register(key === undefined ? {} : { key })).endpoint);
+  }
+  return { clients, endpoints };
+}
+
+/** Posts by `h2load` to the endpoints in turn, and reads what it counted. */
+async function generate(
+  name: string,
+  plan: LoadPlan,
+  endpoints: readonly string[],
+  headers: readonly string[],
+): Promise<Measured> {
+  const folder = await Deno.makeTempDir({ prefix: "heliograph-load-" });
+  try {
+    await Deno.writeTextFile(`${folder}/uris`, `${endpoints.join("\n")}\n`);
+    await Deno.writeFile(`${folder}/body`, opaqueBody(BODY_BYTES));
+    const size = ["-n", `${plan.posts}`, "-c", `${plan.connections}`, "-t", "1"];
+    const request = ["-d", `${folder}/body`, "-H", "Content-Encoding: aes128gcm", ...headers];
+    const { stdout, stderr } = await run("h2load", [
+      "--h1",
+      ...size,
+      ...request,
+      "-i",
+      `${folder}/uris`,
+    ]);
+    const perSecond = /finished in .*?, ([\d.]+) req\/s/.exec(stdout)?.[1];
+    const accepted = /status codes: (\d+) 2xx/.exec(stdout)?.[1];
+    if (perSecond === undefined || accepted === undefined) throw new Error(stdout + stderr);
+    return { name, perSecond: Number(perSecond), accepted: Number(accepted) };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+if (import.meta.main) {
+  const plan = { posts: 40_000, connections: 32, timed: 2_000, timedPerSecond: 200 };
+  const { rates, delivered, delayMs } = await measureLoad(plan);
+  for (const { name, perSecond, accepted } of rates) {
+    report(`${name}: ${Math.round(perSecond)} POST/s (${accepted} of ${plan.posts} answered 2xx)`);
+  }
+  report(`delivered to the connected devices: ${delivered}`);
+  const [p50, p99, max] = [delayMs.p50, delayMs.p99, delayMs.max].map((ms) => ms.toFixed(2));
+  report(`POST to device at ${plan.timedPerSecond}/s: p50 ${p50} ms, p99 ${p99} ms, max ${max} ms`);
+}
