@@ -115,7 +115,7 @@ const ROWS: readonly Row[] = [
     env: { HELIOGRAPH_CONFIG: "{dir}/c.toml/d" },
     files: { "c.toml": "" },
     answer: [
-      '--config: "{dir}/c.toml/d" lies beneath what is no folder. Give the name of a TOML file.',
+      'HELIOGRAPH_CONFIG: "{dir}/c.toml/d" lies beneath what is no folder. Give the name of a TOML file.',
     ],
   },
   {

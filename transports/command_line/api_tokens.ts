@@ -167,14 +167,8 @@ export function makeApiToken(request: TokenRequest, clock: TokenClock): MadeToke
     };
     return { text: `${JSON.stringify({ tokens: [...known.tokens, entry] }, null, 2)}\n` };
   });
-  switch (written.kind) {
-    case "written":
-      return { kind: "made", token: new Secret(token), name, expiresAt, path };
-    case "failed":
-      return written;
-    case "exists":
-      throw new Error("Replacing a file cannot find it existing");
-  }
+  if (written.kind === "failed") return written;
+  return { kind: "made", token: new Secret(token), name, expiresAt, path };
 }
 
 /** A token as it is compared. */

@@ -17,8 +17,6 @@ export interface ReadyFacts {
   readonly addresses: PublicAddresses;
   /** Where messages are kept, as the setting `store` spells it. */
   readonly store: string;
-  /** The data folder. */
-  readonly data: string;
   /** The API token and its file, when this start made it. */
   readonly newToken: { readonly token: Secret<string>; readonly path: string } | undefined;
 }
@@ -56,7 +54,7 @@ export function readyText(facts: ReadyFacts): string {
       ["push endpoint", endpointUrl],
       ["device sockets", deviceUrl],
       ["page and API", apiUrl],
-      ["data", isMemory ? "in memory, lost when this process ends" : facts.store],
+      ["messages", isMemory ? "in memory, lost when this process ends" : facts.store],
     ]),
     "In Firefox, open about:config and set, in this order:",
     columns(firefoxPreferences(deviceUrl)),

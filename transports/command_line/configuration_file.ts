@@ -79,9 +79,17 @@ function syntaxProblem(path: string, lines: readonly string[], error: TomlError,
     `Correct this line; a setting is written as name = "text" or name = number`;
 }
 
-/** Reads the configuration file at `path`. */
+/**
+ * Reads the configuration file at `path`.
+ *
+ * @param path The file.
+ * @param origin Who named it, for answers: `--config` or a variable.
+ * @param known The keys it may have.
+ * @param readFile Reads it.
+ */
 export function readConfigurationFile(
   path: string,
+  origin: string,
   known: KnownKeys,
   readFile: ReadFile,
 ): ConfigurationFile {
@@ -89,7 +97,7 @@ export function readConfigurationFile(
   const shownPath = escapeInvisible(path);
   const file = readFile(path, CONFIG_FILE_BYTES_MAX);
   if (file.kind !== "text") {
-    const problem = `--config: ${quote(path, SHOWN_VALUE_CHARS_MAX)} ${file.cause}. ` +
+    const problem = `${origin}: ${quote(path, SHOWN_VALUE_CHARS_MAX)} ${file.cause}. ` +
       "Give the name of a TOML file";
     return { path: shownPath, entries, problems: [problem] };
   }

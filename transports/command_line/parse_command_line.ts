@@ -62,6 +62,7 @@ const SWITCHES = GLOBAL_OPTIONS.filter((option) => option.placeholder === undefi
   .map((option) => option.name);
 const ALL_SETTINGS: readonly Setting<unknown>[] = Object.values<Setting<unknown>>(SETTINGS);
 const SECRETS = ALL_SETTINGS.filter((setting) => setting.secret).map((setting) => setting.name);
+const CONFIG_VARIABLE = environmentName("config");
 const FLAGS = ["config", ...[...ALL_SETTINGS, TOKEN_NAME, TOKEN_LIFETIME].map(flagName)];
 
 const OPTIONS = {
@@ -223,11 +224,13 @@ function takeCommand(name: CommandName, reader: SettingsReader): Command {
 
 /** The configuration file that was asked for, by `--config` or `HELIOGRAPH_CONFIG`. */
 function findFile(flags: Arguments["flags"], env: Environment, readFile: ReadFile) {
-  const path = flags.get("config")?.at(-1) ?? env.get("HELIOGRAPH_CONFIG");
+  const flag = flags.get("config")?.at(-1);
+  const path = flag ?? env.get(CONFIG_VARIABLE);
   if (path === undefined) return undefined;
+  const origin = flag === undefined ? CONFIG_VARIABLE : "--config";
   const open = ALL_SETTINGS.filter((row) => !row.secret).map((row) => row.name);
-  const files = SECRETS.map((name) => `${name}-file`);
-  return readConfigurationFile(path, { open: [...open, ...files], secret: SECRETS }, readFile);
+  const known = { open: [...open, ...SECRETS.map((name) => `${name}-file`)], secret: SECRETS };
+  return readConfigurationFile(path, origin, known, readFile);
 }
 
 /**
@@ -254,7 +257,8 @@ export function parseCommandLine(
   if ("problem" in found) return usageError([found.problem]);
   const foreign = foreignOptions(found.name, flags);
   if (foreign.length > 0) return usageError(foreign);
-  const file = findFile(flags, env, readFile);
+  const readsSettings = COMMANDS[found.name].settings.length > 0;
+  const file = readsSettings ? findFile(flags, env, readFile) : undefined;
   const reader = new SettingsReader({ flags, env, file, readFile });
   const command = takeCommand(found.name, reader);
   const wrong = [...file?.problems ?? [], ...reader.problems];

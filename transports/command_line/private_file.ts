@@ -12,10 +12,9 @@
 import { dirname } from "node:path";
 import { fileCause, readTextFile } from "./read_file.ts";
 
-/** What became of writing a file. */
+/** What became of writing; a problem is a sentence that begins with the path. */
 export type PrivateWrite =
   | { readonly kind: "written" }
-  | { readonly kind: "exists" }
   | { readonly kind: "failed"; readonly problem: string };
 
 /** The text of a private file, or why there is none, in a sentence. */
@@ -87,7 +86,10 @@ function syncFolder(path: string): void {
 }
 
 /** Writes a file that must not exist yet; `"exists"` when it does. */
-export function createPrivateFile(path: string, text: string): PrivateWrite {
+export function createPrivateFile(
+  path: string,
+  text: string,
+): PrivateWrite | { readonly kind: "exists" } {
   try {
     using twin = new Twin(`${path}.${crypto.randomUUID()}.new`);
     twin.write(text);

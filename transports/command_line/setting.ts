@@ -189,12 +189,12 @@ export const logLevel: Kind<LogLevel> = kind({
   show: (value) => value,
 });
 
-/** A host name or IP address as the `URL` class writes it, without brackets; or `undefined`. */
+/** A host name or IP address as a URL writes it, IPv6 in brackets; or `undefined`. */
 function canonicalHost(text: string): string | undefined {
   const literal = text.includes(":") && !text.startsWith("[") ? `[${text}]` : text;
   if (/[/?#@\\\s]/.test(literal) || /:\d*$/.test(literal.replace(/^\[.*\]/, ""))) return undefined;
   const url = URL.parse(`http://${literal}`);
-  return url === null ? undefined : url.hostname.replace(/^\[|\]$/g, "");
+  return url === null ? undefined : url.hostname;
 }
 
 /** The address to bind to: a host name or an IP address without a port. */
@@ -203,12 +203,13 @@ export const host: Kind<string> = kind({
   advice: "Use a host name or an IP address without a port, such as 127.0.0.1, :: or 0.0.0.0",
   parse(text) {
     const host = canonicalHost(text);
-    return host === undefined ? problem("not an address") : value(host);
+    // Sockets are bound to an IPv6 address without brackets.
+    return host === undefined ? problem("not an address") : value(host.replace(/^\[|\]$/g, ""));
   },
   show: (value) => value,
 });
 
-/** Host names separated by commas, repeatable. */
+/** Host names separated by commas, each as a `Host` header writes it. */
 export const hosts: Kind<readonly string[]> = kind({
   placeholder: "HOST",
   advice: "Use host names without a port, separated by commas",

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import * as fc from "fast-check";
 import { join } from "node:path";
 import { parseCommandLine } from "../../../transports/command_line/parse_command_line.ts";
 import type { Command, CommandLine } from "../../../transports/command_line/parse_command_line.ts";
@@ -96,7 +97,7 @@ Deno.test("parseCommandLine() lets flags win over variables and variables over t
 });
 
 Deno.test("parseCommandLine() reads each spelling of a list", () => {
-  const hosts = ["push.example", "::1"];
+  const hosts = ["push.example", "[::1]"];
   const files = { "c.toml": 'allowed-host = ["push.example", "::1"]\n' };
   for (
     const given of [
@@ -194,7 +195,8 @@ Deno.test("parseCommandLine() takes 0 for any port, several times", () => {
 Deno.test("parseCommandLine() gives keys only what they need", () => {
   // A variable that only other commands read is not looked at.
   const env = { HELIOGRAPH_API_PORT: "abc", HELIOGRAPH_DATA: "/srv" };
-  assertEquals(commandOf({ args: ["keys", "vapid"], env }), { name: "keys_vapid" });
+  const noFile = { ...env, HELIOGRAPH_CONFIG: "none.toml" };
+  assertEquals(commandOf({ args: ["keys", "vapid"], env: noFile }), { name: "keys_vapid" });
   assertEquals(commandOf({ args: ["keys", "endpoint"], env }), { name: "keys_endpoint" });
   assertEquals(commandOf({ args: ["keys", "token", "--name=ci", "--expires=30d"], env }), {
     name: "keys_token",
@@ -227,6 +229,30 @@ Deno.test("parseCommandLine() tells ten problems and counts the rest", () => {
   const lines = line.message.split("\n");
   assertEquals(lines.length, 11);
   assertEquals(lines.at(-1), "heliograph: and 3 more problems.");
+});
+
+/** Words that mean something to the parser, and words that mean nothing. */
+const WORD = fc.oneof(
+  fc.constantFrom("serve", "check", "keys", "token", "vapid", "--", "-", "-h", "--json", "=", ""),
+  fc.constantFrom("--host", "--api-port", "--api-token", "--config=c.toml", "--name", "0", "30d"),
+  fc.string({ unit: "binary", maxLength: 80 }),
+  fc.string({ unit: "binary", maxLength: 30 }).map((text) => `--${text}`),
+);
+
+Deno.test("parseCommandLine() answers any arguments, variable and file in visible lines", () => {
+  const toml = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 200 }),
+    fc.array(fc.constantFrom('host = "a"', "api-port = 0", "x = [", '"""', "[a]", "#", "= 1"))
+      .map((lines) => lines.join("\n")),
+  );
+  fc.assert(fc.property(fc.array(WORD, { maxLength: 6 }), WORD, toml, (args, value, text) => {
+    const line = parse({ args, env: { HELIOGRAPH_HOST: value }, files: { "c.toml": text } });
+    if (line.kind !== "usage_error") return;
+    for (const shown of line.message.split("\n")) {
+      assert(/^heliograph: [^\p{C}\p{Zl}\p{Zp}]+[.?]$/u.test(shown), JSON.stringify(shown));
+      assert(shown.length < 500, shown);
+    }
+  }));
 });
 
 Deno.test("readTextFile() refuses what is no text and drops a byte order mark", () => {

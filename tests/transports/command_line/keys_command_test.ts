@@ -1,0 +1,52 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { ApiTokens } from "../../../transports/command_line/api_tokens.ts";
+import { runKeys } from "../../../transports/command_line/keys_command.ts";
+import type { KeysCommand } from "../../../transports/command_line/keys_command.ts";
+import { Secret } from "../../../transports/command_line/secret.ts";
+import { cryptoKeys } from "../../../transports/command_line/setting.ts";
+import { vapidKeysProblem } from "../../../transports/command_line/vapid_keys.ts";
+import { TemporaryFolder } from "./temporary_folder.ts";
+
+const CLOCK = { now: () => 0, wallNow: () => Date.UTC(2030, 0, 1) };
+
+function run(command: KeysCommand, json: boolean): string {
+  const outcome = runKeys(command, json, CLOCK);
+  assert(outcome.kind === "done", outcome.kind === "failed" ? outcome.message : "");
+  return outcome.text;
+}
+
+Deno.test("runKeys() prints a VAPID pair for people and machines", () => {
+  const { publicKey, privateKey } = JSON.parse(run({ name: "keys_vapid" }, true));
+  assertEquals(vapidKeysProblem({ publicKey, privateKey }), undefined);
+  const lines = run({ name: "keys_vapid" }, false).split("\n");
+  assertEquals(
+    vapidKeysProblem({ publicKey: lines[1] ?? "", privateKey: lines[4] ?? "" }),
+    undefined,
+  );
+});
+
+Deno.test("runKeys() prints an endpoint key that crypto-keys reads", () => {
+  const { key } = JSON.parse(run({ name: "keys_endpoint" }, true));
+  const first = run({ name: "keys_endpoint" }, false).split("\n")[0] ?? "";
+  for (const text of [key, first]) assertEquals(cryptoKeys.parse(text).kind, "value");
+});
+
+Deno.test("runKeys() makes a token that opens the API", () => {
+  using folder = new TemporaryFolder();
+  const data = join(folder.path, "data");
+  const command = { name: "keys_token", data, tokenName: "ci", lifetimeSeconds: 60 } as const;
+  const { name, token, expires } = JSON.parse(run(command, true));
+  assertEquals([name, expires], ["ci", "2030-01-01T00:01:00.000Z"]);
+  const text = run({ ...command, tokenName: undefined, lifetimeSeconds: undefined }, false);
+  const second = text.split("\n")[0] ?? "";
+  assertMatch(text, /"token-1"; it never expires/);
+  const tokens = new ApiTokens({ data, main: new Secret("main-0123456789"), clock: CLOCK });
+  assertEquals(tokens.verify(token), { kind: "ok", name: "ci" });
+  assertEquals(tokens.verify(second), { kind: "ok", name: "token-1" });
+  const again = runKeys(command, false, CLOCK);
+  assertEquals(again, {
+    kind: "failed",
+    message: 'heliograph: --name: "ci" is taken. Choose another name.',
+  });
+});
