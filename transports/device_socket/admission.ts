@@ -12,7 +12,7 @@ export class Admission {
   readonly #perAddressMax: number;
   readonly #counts = new Map<string, number>();
 
-  /** @param perAddressMax Connections of one address. */
+  /** Starts with no connections; one address may have `perAddressMax`. */
   constructor(perAddressMax: number) {
     this.#perAddressMax = perAddressMax;
   }

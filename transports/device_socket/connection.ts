@@ -101,7 +101,7 @@ export class Connection implements DeviceSocket, Ending {
   #controlSecond = 0;
   #controlFrames = 0;
 
-  /** Takes over `conn` and the bytes that came with the request; nothing is read before `run`. */
+  /** Takes over `conn` and the bytes that came with the request; nothing is read before `start`. */
   constructor(hub: ConnectionHub, conn: Deno.Conn, address: string, early: EarlyBytes) {
     this.#hub = hub;
     this.#conn = conn;
@@ -110,18 +110,22 @@ export class Connection implements DeviceSocket, Ending {
   }
 
   /** Sends the 101 and what the owner queued meanwhile, then reads until TCP ends. */
-  async run(events: DeviceEvents, switching: Uint8Array<ArrayBuffer>): Promise<void> {
+  start(events: DeviceEvents, switching: Uint8Array<ArrayBuffer>): void {
     this.#events = events;
     (this.#outbox ??= []).unshift(switching);
     this.#queuedBytes += switching.length;
     if (this.#phase === "opening") this.#phase = "open";
     void this.#flush();
+    void this.#read();
+  }
+
+  /** Has neither parameters nor variables: while it waits, every one of them would stay in memory. */
+  async #read(): Promise<void> {
     try {
       await this.#handleReceived();
-      while (this.#phase !== "ended") {
-        const count = await this.#conn.read(this.#reader.room());
-        if (count === null) break;
-        this.#reader.received(count);
+      while (
+        this.#phase !== "ended" && this.#received(await this.#conn.read(this.#reader.room()))
+      ) {
         await this.#handleReceived();
       }
       this.#lose("the device ended TCP");
@@ -172,6 +176,12 @@ export class Connection implements DeviceSocket, Ending {
     // Cancels the read and the write under way; the kernel still sends what it has taken.
     this.#conn.close();
     this.#hub.ended(this);
+  }
+
+  /** Takes what a read brought; `false` at the end of TCP. */
+  #received(count: number | null): boolean {
+    if (count !== null) this.#reader.received(count);
+    return count !== null;
   }
 
   /** Handles what has arrived, waiting where the owner asks for it. */

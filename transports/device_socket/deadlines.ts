@@ -9,21 +9,27 @@
  * @module
  */
 
-/** The time source of the device door: monotonic milliseconds and one kind of timer. */
+/** A timer that was set, to be given back to the clock that made it. */
+export interface TimerHandle {
+  /** Number unique within its clock. */
+  readonly id: number;
+}
+
+/** The time source of the device door. */
 export interface DeviceClock {
   /** Monotonic time in milliseconds. */
   now(): number;
-  /** Runs `run` once after `ms`; the answer disarms it. */
-  after(ms: number, run: () => void): () => void;
+  /** Calls back once after `ms`. */
+  set(ms: number, callback: () => void): TimerHandle;
+  /** Disarms a timer; one that has fired is ignored. */
+  clear(handle: TimerHandle): void;
 }
 
 /** The machine's clock. */
 export const SYSTEM_CLOCK: DeviceClock = {
   now: () => performance.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, ms);
-    return () => clearTimeout(timer);
-  },
+  set: (ms, callback) => ({ id: Number(setTimeout(callback, ms)) }),
+  clear: (handle) => clearTimeout(handle.id),
 };
 
 /** Deadlines of one length. */
@@ -32,7 +38,7 @@ export class DeadlineQueue<T> implements Disposable {
   readonly #lengthMs: number;
   readonly #expire: (item: T) => void;
   readonly #dueAt = new Map<T, number>();
-  #disarmTimer: (() => void) | undefined;
+  #timer: TimerHandle | undefined;
 
   /** Calls `expire` for every item that was armed `lengthMs` ago and not disarmed. */
   constructor(clock: DeviceClock, lengthMs: number, expire: (item: T) => void) {
@@ -50,7 +56,7 @@ export class DeadlineQueue<T> implements Disposable {
   arm(item: T): void {
     this.#dueAt.delete(item);
     this.#dueAt.set(item, this.#clock.now() + this.#lengthMs);
-    this.#disarmTimer ??= this.#clock.after(this.#lengthMs, () => this.#sweep());
+    this.#timer ??= this.#clock.set(this.#lengthMs, () => this.#sweep());
   }
 
   /** Ends the deadline of an item; none is fine. */
@@ -59,7 +65,7 @@ export class DeadlineQueue<T> implements Disposable {
   }
 
   #sweep(): void {
-    // The old timer's handle stays until the end, so that arming meanwhile sets no second timer.
+    // The handle of the timer that fired stays until the end, so that arming meanwhile sets no second timer.
     const now = this.#clock.now();
     let nextAt: number | undefined;
     for (const [item, dueAt] of this.#dueAt) {
@@ -70,15 +76,15 @@ export class DeadlineQueue<T> implements Disposable {
       this.#dueAt.delete(item);
       this.#expire(item);
     }
-    this.#disarmTimer = nextAt === undefined
+    this.#timer = nextAt === undefined
       ? undefined
-      : this.#clock.after(nextAt - now, () => this.#sweep());
+      : this.#clock.set(nextAt - now, () => this.#sweep());
   }
 
   /** Forgets all deadlines. */
   [Symbol.dispose](): void {
     this.#dueAt.clear();
-    this.#disarmTimer?.();
-    this.#disarmTimer = undefined;
+    if (this.#timer !== undefined) this.#clock.clear(this.#timer);
+    this.#timer = undefined;
   }
 }

@@ -198,13 +198,13 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
     }
   }
 
+  /** Waits a moment, or until accepting ends. */
   async #pause(): Promise<void> {
-    let disarm: (() => void) | undefined;
-    await new Promise<void>((resolve) => {
-      disarm = this.clock.after(ACCEPT_RETRY_MS, resolve);
-      this.#wake = resolve;
-    });
-    disarm?.();
+    const woken = Promise.withResolvers<void>();
+    const timer = this.clock.set(ACCEPT_RETRY_MS, woken.resolve);
+    this.#wake = woken.resolve;
+    await woken.promise;
+    this.clock.clear(timer);
   }
 
   #admit(conn: Deno.Conn<Deno.NetAddr>): void {
@@ -267,7 +267,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
     }
     this.#connections.add(connection);
     this.#emit({ kind: "opened" });
-    void connection.run(owner, switchingProtocols(accept));
+    connection.start(owner, switchingProtocols(accept));
     return { kind: "taken" };
   }
 
