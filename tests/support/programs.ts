@@ -9,11 +9,12 @@
 const OUTPUT_MAX = 200_000;
 
 /** A program that tests may run. */
-export type Program = "certutil" | "curl" | "firefox-esr" | "h2load" | "openssl";
+export type Program = "certutil" | "chromium" | "curl" | "firefox-esr" | "h2load" | "openssl";
 
 /** The Debian package that has each program. */
 const PACKAGES: Readonly<Record<Program, string>> = {
   "certutil": "libnss3-tools",
+  "chromium": "chromium",
   "curl": "curl",
   "firefox-esr": "firefox-esr",
   "h2load": "nghttp2-client",

@@ -66,7 +66,7 @@ export function obstacle(facts) {
  * @returns {Diagnosis}
  */
 function wrongBrowser(userAgent) {
-  const chromium = /\bChrom(e|ium)\//.test(userAgent);
+  const chromium = /Chrom(e|ium)\//.test(userAgent);
   const owner = chromium ? "Google" : "its maker";
   const who = chromium ? "Chromium and the browsers built on it" : "This browser";
   return {

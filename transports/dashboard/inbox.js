@@ -12,6 +12,9 @@
  */
 import { element } from "./elements.js";
 
+/** How many arrivals are shown: as many as the worker keeps, so that a reload changes nothing. */
+const SHOWN_MAX = 100;
+
 /** An arrival later than this is not set off against the last message sent. */
 const TOOK_MAX_MS = 60_000;
 
@@ -46,18 +49,17 @@ export function askWorker(worker, type) {
 }
 
 /**
- * Shows these arrivals and no others.
+ * Shows what had arrived before the page opened.
  *
- * @param {readonly Arrival[]} arrivals Newest first.
+ * @param {readonly Arrival[]} arrivals
  * @returns {void}
  */
-export function showInbox(arrivals) {
-  inbox().replaceChildren(...arrivals.map((arrival) => itemOf(arrival, "")));
-  showFrame();
+export function showKept(arrivals) {
+  for (const arrival of arrivals) place(itemOf(arrival, ""), arrival.id);
 }
 
 /**
- * Puts a message that has just arrived on top, with the time it took if it is the one sent last.
+ * Shows a message that has just arrived, with the time it took if it is the one sent last.
  *
  * @param {Arrival} arrival
  * @param {Sent | undefined} sent
@@ -65,12 +67,35 @@ export function showInbox(arrivals) {
  */
 export function showArrival(arrival, sent) {
   const { id, arrivedAt, text } = arrival;
-  if (inbox().querySelector(`[data-id="${id}"]`) !== null) return;
   const tookMs = sent?.text === (text ?? "") ? arrivedAt - sent.at : Infinity;
   const took = tookMs >= 0 && tookMs <= TOOK_MAX_MS ? `${tookMs} ms after Send` : "";
   const item = itemOf(arrival, took);
   item.classList.add("fresh");
-  inbox().prepend(item);
+  place(item, id);
+}
+
+/**
+ * Empties the list.
+ *
+ * @returns {void}
+ */
+export function showNothing() {
+  inbox().replaceChildren();
+  showFrame();
+}
+
+/**
+ * Puts an item where its id belongs, once; what is older than the newest hundred goes.
+ *
+ * @param {HTMLLIElement} item
+ * @param {number} id
+ */
+function place(item, id) {
+  const items = [...inbox().children];
+  const ids = items.map((other) => Number(other.getAttribute("data-id")));
+  if (ids.includes(id)) return;
+  inbox().insertBefore(item, items[ids.findIndex((other) => other < id)] ?? null);
+  while (inbox().childElementCount > SHOWN_MAX) inbox().lastElementChild?.remove();
   showFrame();
 }
 

@@ -19,7 +19,7 @@ import { curlEmpty, curlEncrypted, firefoxCommand, preferences } from "./command
 import { elsewhere, notPermitted, obstacle, subscribeFailed, unexpected } from "./diagnosis.js";
 import { copy, element, setState, setText } from "./elements.js";
 import { encrypt, PLAINTEXT_BYTES_MAX } from "./encrypt.js";
-import { askWorker, showArrival, showInbox } from "./inbox.js";
+import { askWorker, showArrival, showKept, showNothing } from "./inbox.js";
 import { authorization, HEADER_LIFETIME_SECONDS, isStoredKey, newKey, publicKey } from "./vapid.js";
 
 /** @import { Diagnosis } from "./diagnosis.js" */
@@ -45,6 +45,8 @@ const state = {
   obstacle: undefined,
   /** @type {Diagnosis | undefined} What the last attempt met. */
   diagnosis: undefined,
+  /** Whether it is known what the browser has. */
+  started: false,
   /** Whether something the user asked for is under way. */
   busy: false,
   /** @type {Sent | undefined} */
@@ -68,8 +70,10 @@ const page = {
 function render() {
   const { subscription, busy } = state;
   const blocked = state.obstacle ?? state.diagnosis;
-  document.body.dataset["browser"] = state.obstacle?.kind ?? "ready";
-  document.body.dataset["subscription"] = subscription === undefined ? "none" : "subscribed";
+  if (state.started) {
+    document.body.dataset["browser"] = state.obstacle?.kind ?? "ready";
+    document.body.dataset["subscription"] = subscription === undefined ? "none" : "subscribed";
+  }
   page.diagnosis.hidden = blocked === undefined;
   page.diagnosis.dataset["kind"] = blocked?.kind ?? "";
   setText("diagnosis-title", blocked?.title ?? "");
@@ -219,7 +223,8 @@ async function unsubscribe() {
 
 async function clear() {
   const worker = state.registration?.active;
-  if (worker) showInbox(await askWorker(worker, "clear"));
+  if (worker) await askWorker(worker, "clear");
+  showNothing();
   // The button has gone; the keyboard's place must be somewhere.
   page.message.focus();
 }
@@ -398,7 +403,7 @@ async function start() {
     const registration = await workers.ready;
     state.registration = registration;
     if (state.obstacle === undefined) await adoptSubscription();
-    if (registration.active !== null) showInbox(await askWorker(registration.active, "list"));
+    if (registration.active !== null) showKept(await askWorker(registration.active, "list"));
   }
   page.setup.open = state.subscription === undefined;
   await renderCommands();
@@ -407,4 +412,7 @@ async function start() {
 start().catch((error) => {
   state.diagnosis = unexpected(error);
   void checkService();
-}).finally(render);
+}).finally(() => {
+  state.started = true;
+  render();
+});
