@@ -17,7 +17,7 @@
  *   port: 0,
  *   handle: (_request, response) => void response.end("hello"),
  * });
- * console.log(door.port);
+ * const { body } = await fetch(`http://127.0.0.1:${door.port}/`);
  * ```
  *
  * @module
@@ -371,10 +371,9 @@ const REASONS: Readonly<Record<Refusal["status"], string>> = {
   414: "URI Too Long",
   417: "Expectation Failed",
   421: "Misdirected Request",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
-  501: "Not Implemented",
-  503: "Service Unavailable",
   505: "HTTP Version Not Supported",
 };
 

@@ -14,7 +14,7 @@ import { HEADERS_MAX, QUOTED_CHARACTERS_MAX, URL_CHARACTERS_MAX } from "./limits
 /** A request that is not let in. */
 export interface Refusal {
   /** HTTP status. */
-  readonly status: 400 | 405 | 408 | 414 | 417 | 421 | 431 | 500 | 501 | 503 | 505;
+  readonly status: 400 | 405 | 408 | 414 | 417 | 421 | 429 | 431 | 500 | 505;
   /** Stable name, for counters. */
   readonly reason: RefusalReason;
   /** One sentence: what was wrong, what was seen (cut), what is allowed. */
@@ -112,7 +112,7 @@ export const FAILURE_REFUSAL: Refusal = refusal(500, "handler_failed", "internal
 
 /** The refusal of a client that sends requests without waiting for answers. */
 export const PIPELINE_REFUSAL: Refusal = refusal(
-  503,
+  429,
   "pipelined_too_deep",
   "too many requests on one connection at the same time",
 );

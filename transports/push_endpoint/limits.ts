@@ -43,9 +43,6 @@ export const VERIFIED_TOKENS_MAX = 8_192;
 /** Imported VAPID public keys remembered: importing costs more than an HMAC, less than a verification. */
 export const IMPORTED_KEYS_MAX = 2_048;
 
-/** Characters of what a sender wrote that an error message repeats. */
-export const QUOTED_CHARACTERS_MAX = 60;
-
 /** Seconds a sender is asked to wait when the service is not available; autopush's number. */
 export const RETRY_AFTER_SECONDS = 120;
 

@@ -27,6 +27,7 @@ import {
   TOKEN_SKEW_SECONDS_MAX,
 } from "./limits.ts";
 import { Lru } from "./lru.ts";
+import { SYSTEM_CLOCK, type WallClock } from "./ports.ts";
 
 /** Version of an endpoint: `"v1"` takes any sender, `"v2"` only the one whose key it is bound to. */
 export type EndpointVersion = "v1" | "v2";
@@ -59,8 +60,8 @@ export interface TokenBoxOptions {
   readonly keys: string | readonly string[];
   /** Where the endpoint is reached from outside; may be told later, once the port is known. */
   readonly publicUrl?: string;
-  /** Milliseconds since 1970; default the system's wall clock. */
-  readonly wallNow?: () => number;
+  /** Tells the time; default the system's wall clock. */
+  readonly clock?: WallClock;
   /** Source of random bytes; default the system's. */
   readonly random?: (bytes: number) => Uint8Array;
 }
@@ -76,10 +77,11 @@ export class EndpointKeyError extends TypeError {
 /** Makes and opens endpoint URLs and message ids. */
 export class TokenBox {
   readonly #keys: readonly [FernetKey, ...FernetKey[]];
-  readonly #wallNow: () => number;
+  readonly #clock: WallClock;
   readonly #random: (bytes: number) => Uint8Array;
   readonly #opened = new Lru<string, OpenedEndpoint>(OPENED_TOKENS_MAX);
   #publicUrl: string | undefined;
+  #origin = "";
 
   /**
    * Makes a box from its keys.
@@ -89,7 +91,7 @@ export class TokenBox {
    */
   constructor(options: TokenBoxOptions) {
     this.#keys = parseKeys(options.keys);
-    this.#wallNow = options.wallNow ?? (() => Date.now());
+    this.#clock = options.clock ?? SYSTEM_CLOCK;
     this.#random = options.random ?? randomBytes;
     if (options.publicUrl !== undefined) this.setPublicUrl(options.publicUrl);
   }
@@ -102,6 +104,16 @@ export class TokenBox {
   /** Where the endpoint is reached from outside, without a trailing slash; `undefined` until it is known. */
   get publicUrl(): string | undefined {
     return this.#publicUrl;
+  }
+
+  /**
+   * Scheme, host and a port that is not the default of the public URL: what a VAPID token must be made for.
+   *
+   * @throws {TypeError} When the public URL is not known yet.
+   */
+  get origin(): string {
+    this.#requirePublicUrl();
+    return this.#origin;
   }
 
   /**
@@ -125,6 +137,7 @@ export class TokenBox {
       );
     }
     this.#publicUrl = normal;
+    this.#origin = url.origin;
   }
 
   /**
@@ -136,16 +149,14 @@ export class TokenBox {
    * @throws {TypeError} When the public URL is not known yet.
    */
   endpointUrl(uaid: string, channelId: string, key: Uint8Array | undefined): string {
-    if (this.#publicUrl === undefined) {
-      throw new TypeError("Cannot make an endpoint URL before the public URL is set");
-    }
+    const publicUrl = this.#requirePublicUrl();
     const ids = Buffer.from(uaid + channelId.replaceAll("-", ""), "hex");
     if (ids.length !== 32) {
       throw new TypeError("Cannot make an endpoint URL: UAID or channel id is no UUID");
     }
-    if (key === undefined) return `${this.#publicUrl}/wpush/v1/${unpadded(this.#seal(ids))}`;
+    if (key === undefined) return `${publicUrl}/wpush/v1/${unpadded(this.#seal(ids))}`;
     const hash = createHash("sha256").update(key).digest();
-    return `${this.#publicUrl}/wpush/v2/${unpadded(this.#seal(Buffer.concat([ids, hash])))}`;
+    return `${publicUrl}/wpush/v2/${unpadded(this.#seal(Buffer.concat([ids, hash])))}`;
   }
 
   /** Opens the token of an endpoint URL, padded or not; `undefined` for anything this box would not have made. */
@@ -174,6 +185,15 @@ export class TokenBox {
     );
   }
 
+  /**
+   * The URL of a message, the `Location` of its 201.
+   *
+   * @throws {TypeError} When the public URL is not known yet.
+   */
+  messageUrl(messageId: string): string {
+    return `${this.#requirePublicUrl()}/m/${messageId}`;
+  }
+
   /** Opens a message id, which must carry its padding; `undefined` for anything this box would not have made. */
   openMessageId(text: string): OpenedMessageId | undefined {
     const plaintext = this.#open(text)?.toString("latin1");
@@ -192,15 +212,25 @@ export class TokenBox {
     return randomUUID().replaceAll("-", "");
   }
 
+  #requirePublicUrl(): string {
+    if (this.#publicUrl !== undefined) return this.#publicUrl;
+    throw new TypeError("Cannot make a URL before the public URL is set");
+  }
+
   #seal(plaintext: Uint8Array): string {
-    return seal(this.#keys[0], plaintext, this.#random(16), Math.floor(this.#wallNow() / 1_000));
+    return seal(
+      this.#keys[0],
+      plaintext,
+      this.#random(16),
+      Math.floor(this.#clock.wallNow() / 1_000),
+    );
   }
 
   #open(text: string): Buffer | undefined {
     if (text.length > TOKEN_CHARACTERS_MAX) return undefined;
     const unsealed = open(this.#keys, text);
     if (unsealed === undefined) return undefined;
-    const ahead = unsealed.seconds - this.#wallNow() / 1_000;
+    const ahead = unsealed.seconds - this.#clock.wallNow() / 1_000;
     return ahead > TOKEN_SKEW_SECONDS_MAX ? undefined : unsealed.plaintext;
   }
 }

@@ -330,7 +330,7 @@ Deno.test("HttpDoor refuses more than 64 requests at the same time on one connec
   await client.write(`GET /a HTTP/1.1\r\n${H}\r\n`.repeat(65));
   for (let i = 0; i < 64; i++) assertEquals((await client.read()).status, 200);
   const last = await client.read();
-  assertEquals([last.status, last.ended], [503, true]);
+  assertEquals([last.status, last.ended], [429, true]);
   assertEquals(waiting.length, 64);
 });
 

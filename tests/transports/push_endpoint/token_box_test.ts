@@ -41,7 +41,7 @@ function fixedBox(options: Partial<TokenBoxOptions> = {}): TokenBox {
   return new TokenBox({
     keys: [KEY],
     publicUrl: "https://push.example",
-    wallNow: () => SECONDS * 1_000 + 123,
+    clock: { wallNow: () => SECONDS * 1_000 + 123 },
     random: iv,
     ...options,
   });
@@ -186,7 +186,7 @@ Deno.test("TokenBox seals with the first key and opens with every key of the lis
 
 Deno.test("TokenBox.openEndpoint() takes a token from 60 seconds ahead and none from further", () => {
   const at = (aheadSeconds: number) =>
-    fixedBox({ wallNow: () => (SECONDS - aheadSeconds) * 1_000 });
+    fixedBox({ clock: { wallNow: () => (SECONDS - aheadSeconds) * 1_000 } });
   assertEquals(at(60).openEndpoint(V1)?.uaid, UAID);
   assertEquals(at(61).openEndpoint(V1), undefined);
 });
