@@ -32,6 +32,9 @@ export type MessageRoute = "direct" | "stored" | "dropped";
 const HELLO_KINDS: readonly HelloKind[] = ["new", "returning", "replaced"];
 const ROUTES: readonly MessageRoute[] = ["direct", "stored", "dropped"];
 
+/** Statuses of the answer to a registration, as the device's dialect has them. */
+const REGISTER_STATUSES: readonly number[] = [200, 400, 500];
+
 /** Codes a device may put into an acknowledgement: delivered, not decrypted, not delivered. */
 const ACK_CODES: readonly number[] = [100, 101, 102];
 
@@ -70,7 +73,11 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #connections = this.#gauge("device_connections", "Device sockets open now.");
   readonly #hellos = this.#counter("hellos_total", "Devices that said hello.", ["kind"]);
-  readonly #registers = this.#counter("registers_total", "Channels registered.", []);
+  readonly #registers = this.#counter(
+    "registers_total",
+    "Answers to a device that registers a channel.",
+    ["status"],
+  );
   readonly #unregisters = this.#counter("unregisters_total", "Channels unregistered.", []);
   readonly #acks = this.#counter("acks_total", "Messages acknowledged by devices.", ["code"]);
   readonly #nacks = this.#counter("nacks_total", "Messages devices could not use.", ["code"]);
@@ -109,8 +116,9 @@ export class Metrics {
     this.contentType = this.#registry.contentType;
     for (const kind of HELLO_KINDS) this.#hellos.inc({ kind }, 0);
     for (const route of ROUTES) this.#accepted.inc({ route }, 0);
-    for (const code of [...ACK_CODES, undefined, 0]) this.#acks.inc({ code: ackLabel(code) }, 0);
-    for (const code of [...NACK_CODES, 0]) this.#nacks.inc({ code: label(NACK_CODES, code) }, 0);
+    for (const status of REGISTER_STATUSES) this.#registers.inc({ status: String(status) }, 0);
+    for (const code of ACK_CODES) this.#acks.inc({ code: String(code) }, 0);
+    for (const code of NACK_CODES) this.#nacks.inc({ code: String(code) }, 0);
     this.#answers.inc({ status: "201", errno: "none" }, 0);
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -137,9 +145,9 @@ export class Metrics {
     this.#hellos.inc({ kind });
   }
 
-  /** A device registered a channel. */
-  registered(): void {
-    this.#registers.inc();
+  /** A device asked for a channel and got this status: 200 when it was registered. */
+  registered(status: number): void {
+    this.#registers.inc({ status: label(REGISTER_STATUSES, status) });
   }
 
   /** A device unregistered a channel. */
@@ -147,13 +155,13 @@ export class Metrics {
     this.#unregisters.inc();
   }
 
-  /** A device acknowledged a message with this code; `undefined` when it sent none, as some clients do. */
-  acknowledged(code: number | undefined): void {
-    this.#acks.inc({ code: ackLabel(code) });
+  /** A device acknowledged a message with this code; unknown codes are counted as `other`. */
+  acknowledged(code: number): void {
+    this.#acks.inc({ code: label(ACK_CODES, code) });
   }
 
   /** A device reported that it could not use a message; unknown codes are counted as `other`. */
-  refused(code: number | undefined): void {
+  refused(code: number): void {
     this.#nacks.inc({ code: label(NACK_CODES, code) });
   }
 
@@ -234,10 +242,6 @@ export class Metrics {
 }
 
 /** The label of a number from a closed set; the ones outside share a label. */
-function label(known: readonly number[], value: number | undefined): string {
-  return value !== undefined && known.includes(value) ? String(value) : "other";
-}
-
-function ackLabel(code: number | undefined): string {
-  return code === undefined ? "none" : label(ACK_CODES, code);
+function label(known: readonly number[], value: number): string {
+  return known.includes(value) ? String(value) : "other";
 }

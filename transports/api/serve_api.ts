@@ -31,6 +31,9 @@ import { type ApiHandler, apiHandler, type ApiOptions } from "./handler.ts";
 import { DRAIN_MS } from "./limits.ts";
 import { PROBLEM_TYPE, problemText } from "./problem.ts";
 
+export type { PageFile, PageOptions, TokenVerdict } from "./handler.ts";
+export type { ApiClock, ReadyCheck } from "./readiness.ts";
+
 /** What {@linkcode serveApi} needs. */
 export interface ServeApiOptions extends Omit<ApiOptions, "metricsProtected"> {
   /** The address to listen on. */

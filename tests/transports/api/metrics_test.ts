@@ -33,17 +33,13 @@ const ROWS: readonly (readonly [string, (metrics: Metrics) => void, Record<strin
   ],
   ['helloed("new")', (m) => m.helloed("new"), { 'hellos_total{kind="new"}': 1 }],
   ['helloed("replaced")', (m) => m.helloed("replaced"), { 'hellos_total{kind="replaced"}': 1 }],
-  ["registered()", (m) => m.registered(), { registers_total: 1 }],
+  ["registered(400)", (m) => m.registered(400), { 'registers_total{status="400"}': 1 }],
+  ["registered(409)", (m) => m.registered(409), { 'registers_total{status="other"}': 1 }],
   ["unregistered()", (m) => m.unregistered(), { unregisters_total: 1 }],
   ["acknowledged(102)", (m) => m.acknowledged(102), { 'acks_total{code="102"}': 1 }],
-  [
-    "acknowledged(undefined)",
-    (m) => m.acknowledged(undefined),
-    { 'acks_total{code="none"}': 1 },
-  ],
   ["acknowledged(7)", (m) => m.acknowledged(7), { 'acks_total{code="other"}': 1 }],
   ["refused(302)", (m) => m.refused(302), { 'nacks_total{code="302"}': 1 }],
-  ["refused(undefined)", (m) => m.refused(undefined), { 'nacks_total{code="other"}': 1 }],
+  ["refused(0)", (m) => m.refused(0), { 'nacks_total{code="other"}': 1 }],
   [
     'accepted("dropped")',
     (m) => m.accepted("dropped"),
@@ -98,12 +94,14 @@ for (const [title, call, expected] of ROWS) {
 Deno.test("Metrics has as many series after a flood of odd codes as fixed sets allow", async () => {
   const metrics = new Metrics();
   for (let code = 0; code < 2_000; code++) {
+    metrics.registered(code);
     metrics.acknowledged(code);
     metrics.refused(code);
     metrics.answered(code, code);
   }
   const before = (await samples(metrics)).size;
   for (let code = 2_000; code < 9_000; code++) {
+    metrics.registered(code);
     metrics.acknowledged(code);
     metrics.refused(code);
     metrics.answered(code, -code);
