@@ -1,0 +1,370 @@
+/**
+ * The store of the Web Push half in memory: for tests, for simulation, and for a service that may
+ * forget everything when it ends.
+ *
+ * It answers exactly as the durable stores do. What they do with a disk it does with a value, the
+ * *disk* of this store: a write is on it when its promise resolves, and not a moment earlier. So
+ * `crash` and `reopen` show what a durable store would show after its process was killed.
+ *
+ * A function of the test sees every call, so it can record them and decide what goes wrong with
+ * each: see {@link Fault}.
+ *
+ * @example Fail the third call
+ * ```ts
+ * import { MemoryStore } from "./memory_store.ts";
+ *
+ * const store = new MemoryStore({ fault: ({ number }) => number === 3 ? "io" : undefined });
+ * await store.ping();
+ * ```
+ *
+ * @module
+ */
+
+/** A user agent: one browser profile or UnifiedPush distributor. */
+export interface UserAgent {
+  /** Its identity, 32 lower-case hexadecimal digits. */
+  readonly uaid: string;
+  /** Wall-clock time of its last hello, in milliseconds since 1970. */
+  readonly connectedAt: number;
+}
+
+/** A message that waits for its device. */
+export interface PushMessage {
+  /** Whose message it is. */
+  readonly uaid: string;
+  /** The channel it was sent to, a lower-case, dashed UUID. */
+  readonly channelId: string;
+  /** Seconds it is to be kept (RFC 8030 section 5.2). */
+  readonly ttlSeconds: number;
+  /** Replaces a waiting message of the same topic (RFC 8030 section 5.4). */
+  readonly topic: string | undefined;
+  /** The encrypted body, never empty, with its headers; absent for an empty body. */
+  readonly content: {
+    readonly body: Uint8Array;
+    readonly headers: {
+      readonly encoding: "aes128gcm" | "aesgcm";
+      readonly encryption?: string;
+      readonly crypto_key?: string;
+    };
+  } | undefined;
+  /** Place in the order of acceptance, a positive integer, never given twice. */
+  readonly sortKey: number;
+  /** Opaque public id. */
+  readonly version: string;
+  /** Wall-clock second in which it expires: it is dead when `now >= expiresAt`. */
+  readonly expiresAt: number;
+}
+
+/** One page of waiting messages, read in order. */
+export interface PageRequest {
+  /** Whose messages. */
+  readonly uaid: string;
+  /** `"topic"` reads replaceable messages, `"plain"` all others. */
+  readonly kind: "topic" | "plain";
+  /** At most so many messages. */
+  readonly limit: number;
+  /** The current wall-clock second: expired messages are not returned. */
+  readonly nowSeconds: number;
+}
+
+/** Why a call failed: no space, an I/O error, too many waiting, or the store is closed. */
+export type StoreErrorCode = "full" | "io" | "busy" | "closed";
+
+/** The store could not serve a call; nothing of that call was stored. */
+export class StoreError extends Error {
+  /** The class, for messages and logs. */
+  override readonly name = "StoreError";
+  /** Stable reason. */
+  readonly code: StoreErrorCode;
+
+  /** Makes the error for `code`. */
+  constructor(code: StoreErrorCode, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** The calls of the store, by the names of its methods. */
+export type CallName =
+  | "user"
+  | "saveUser"
+  | "removeUser"
+  | "addChannel"
+  | "removeChannel"
+  | "subscription"
+  | "saveMessage"
+  | "messages"
+  | "removeMessages"
+  | "sweep"
+  | "lastSortKey"
+  | "ping";
+
+/** One call, as it was made. */
+export interface Call {
+  /** Its number, from 1. */
+  readonly number: number;
+  /** The method. */
+  readonly name: CallName;
+}
+
+/**
+ * What shall go wrong with a call. A code rejects it and stores nothing. `"crash_before"` is a
+ * process killed before the write reached the disk, `"crash_after"` one killed between the disk and
+ * the answer; after either the store is closed and `reopen` shows what is left.
+ */
+export type Fault = "full" | "io" | "busy" | "crash_before" | "crash_after";
+
+/** How a store is made; without options it never fails and answers at once. */
+export interface MemoryStoreOptions {
+  /** Seconds after its last hello at which a user agent lapses; default 60 days, as in autopush. */
+  readonly userLifetimeSeconds?: number;
+  /** Wall-clock time; default is the machine's. */
+  readonly clock?: { wallNow(): number };
+  /** Told of every call, in order, when it is made; decides what goes wrong with it. */
+  fault?(call: Call): Fault | undefined;
+  /** Holds this call back, before it has any effect, until the promise resolves. */
+  delay?(call: Call): Promise<void> | undefined;
+}
+
+/** What is kept of a user agent. */
+interface User {
+  connectedAt: number;
+  readonly channels: Set<string>;
+  /** Waiting messages by sort key; the order is made when they are read. */
+  readonly messages: Map<number, PushMessage>;
+}
+
+/** What survives a crash. */
+interface Disk {
+  readonly users: Map<string, User>;
+  readonly sortKeys: Set<number>;
+  lastSortKey: number;
+}
+
+/** Sixty days. */
+const USER_LIFETIME_SECONDS = 60 * 86_400;
+
+/** A store in memory. */
+export class MemoryStore implements AsyncDisposable {
+  readonly #options: MemoryStoreOptions;
+  readonly #userLifetimeMs: number;
+  #disk: Disk = { users: new Map(), sortKeys: new Set(), lastSortKey: 0 };
+  #callCount = 0;
+  #open = true;
+
+  /** Makes an empty store. */
+  constructor(options: MemoryStoreOptions = {}) {
+    this.#options = options;
+    this.#userLifetimeMs = (options.userLifetimeSeconds ?? USER_LIFETIME_SECONDS) * 1000;
+  }
+
+  /** Ends the store at once, as a killed process would: calls on their way are lost. */
+  crash(): void {
+    this.#open = false;
+  }
+
+  /** A new store on what reached the disk of this one, which is ended. */
+  reopen(options: MemoryStoreOptions = this.#options): MemoryStore {
+    this.crash();
+    const store = new MemoryStore(options);
+    store.#disk = this.#disk;
+    return store;
+  }
+
+  /** Ends the store; calls on their way are lost. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.crash();
+    return Promise.resolve();
+  }
+
+  /** The user agent, or `undefined` when it is unknown or has lapsed. */
+  user(uaid: string): Promise<UserAgent | undefined> {
+    return this.#call("user", () => {
+      const user = this.#user(uaid);
+      return user && { uaid, connectedAt: user.connectedAt };
+    });
+  }
+
+  /** Creates the user agent or refreshes its `connectedAt`; one that has lapsed starts anew. */
+  saveUser({ uaid, connectedAt }: UserAgent): Promise<void> {
+    return this.#call("saveUser", () => {
+      const user = this.#user(uaid);
+      if (user !== undefined) {
+        user.connectedAt = connectedAt;
+        return;
+      }
+      this.#removeUser(uaid);
+      this.#disk.users.set(uaid, { connectedAt, channels: new Set(), messages: new Map() });
+    });
+  }
+
+  /** Removes the user agent with its channels and messages; unknown is fine. */
+  removeUser(uaid: string): Promise<void> {
+    return this.#call("removeUser", () => this.#removeUser(uaid));
+  }
+
+  /** Adds a channel (again is fine) unless the user agent would then have more than `channelsMax`. */
+  addChannel(
+    uaid: string,
+    channelId: string,
+    channelsMax: number,
+  ): Promise<"added" | "over_limit" | "no_user"> {
+    return this.#call("addChannel", () => {
+      const user = this.#user(uaid);
+      if (user === undefined) return "no_user";
+      if (!user.channels.has(channelId) && user.channels.size >= channelsMax) return "over_limit";
+      user.channels.add(channelId);
+      return "added";
+    });
+  }
+
+  /** Removes a channel with its waiting messages; says whether it existed. */
+  removeChannel(uaid: string, channelId: string): Promise<boolean> {
+    return this.#call("removeChannel", () => {
+      const user = this.#user(uaid);
+      if (user === undefined) return false;
+      this.#removeWhere(user, (message) => message.channelId === channelId);
+      return user.channels.delete(channelId);
+    });
+  }
+
+  /** Whether this channel is subscribed now. */
+  subscription(uaid: string, channelId: string): Promise<"subscribed" | "no_channel" | "no_user"> {
+    return this.#call("subscription", () => {
+      const user = this.#user(uaid);
+      if (user === undefined) return "no_user";
+      return user.channels.has(channelId) ? "subscribed" : "no_channel";
+    });
+  }
+
+  /**
+   * Stores a message; one with a topic replaces the waiting message of the same user agent, channel
+   * and topic (RFC 8030 section 5.4). Refused with `"over_limit"` when the user agent already has
+   * more than `waitingMax` messages waiting; expired ones do not count.
+   */
+  saveMessage(
+    message: PushMessage,
+    waitingMax: number,
+  ): Promise<"stored" | "over_limit" | "no_channel" | "no_user"> {
+    return this.#call("saveMessage", () => {
+      const { uaid, channelId, topic, sortKey } = message;
+      const user = this.#user(uaid);
+      if (user === undefined) return "no_user";
+      if (!user.channels.has(channelId)) return "no_channel";
+      if (user.messages.size > waitingMax) {
+        const nowSeconds = Math.floor(this.#wallNow() / 1000);
+        this.#removeWhere(user, ({ expiresAt }) => expiresAt <= nowSeconds);
+        if (user.messages.size > waitingMax) return "over_limit";
+      }
+      if (this.#disk.sortKeys.has(sortKey) || !Number.isSafeInteger(sortKey) || sortKey < 1) {
+        throw new Error(`Sort key ${sortKey} is in use, or no positive integer`);
+      }
+      if (topic !== undefined) {
+        this.#removeWhere(user, (old) => old.channelId === channelId && old.topic === topic);
+      }
+      user.messages.set(sortKey, message);
+      this.#disk.sortKeys.add(sortKey);
+      this.#disk.lastSortKey = Math.max(this.#disk.lastSortKey, sortKey);
+      return "stored";
+    });
+  }
+
+  /** A page of waiting messages in ascending sort key. */
+  messages({ uaid, kind, limit, nowSeconds }: PageRequest): Promise<readonly PushMessage[]> {
+    return this.#call("messages", () => {
+      const waiting = [...this.#user(uaid)?.messages.values() ?? []];
+      return waiting
+        .filter(({ topic, expiresAt }) =>
+          (topic === undefined) === (kind === "plain") && expiresAt > nowSeconds
+        )
+        .sort((a, b) => a.sortKey - b.sortKey)
+        .slice(0, limit);
+    });
+  }
+
+  /** Removes these messages of a user agent; unknown sort keys are fine. */
+  removeMessages(uaid: string, sortKeys: readonly number[]): Promise<void> {
+    return this.#call("removeMessages", () => {
+      const user = this.#disk.users.get(uaid);
+      const removed = new Set(sortKeys);
+      if (user !== undefined) this.#removeWhere(user, ({ sortKey }) => removed.has(sortKey));
+    });
+  }
+
+  /** Removes up to `limit` expired messages and as many lapsed user agents; says how many in all. */
+  sweep(nowSeconds: number, limit: number): Promise<number> {
+    return this.#call("sweep", () => {
+      const expired = [...this.#disk.users.values()]
+        .flatMap((user) => [...user.messages.values()].map((message) => ({ user, message })))
+        .filter(({ message }) => message.expiresAt <= nowSeconds)
+        .sort((a, b) => a.message.expiresAt - b.message.expiresAt)
+        .slice(0, limit);
+      for (const { user, message } of expired) this.#removeWhere(user, (old) => old === message);
+      const lapsed = [...this.#disk.users]
+        .filter(([, { connectedAt }]) => connectedAt <= nowSeconds * 1000 - this.#userLifetimeMs)
+        .sort(([, a], [, b]) => a.connectedAt - b.connectedAt)
+        .slice(0, limit);
+      for (const [uaid] of lapsed) this.#removeUser(uaid);
+      return expired.length + lapsed.length;
+    });
+  }
+
+  /** The largest sort key ever stored, 0 when none was; it survives the removal of the message. */
+  lastSortKey(): Promise<number> {
+    return this.#call("lastSortKey", () => this.#disk.lastSortKey);
+  }
+
+  /** Resolves when the store answers. */
+  ping(): Promise<void> {
+    return this.#call("ping", () => {});
+  }
+
+  /** Every call: held back when the test wants it, then failed or made in one piece. */
+  async #call<T>(name: CallName, effect: () => T): Promise<T> {
+    const call: Call = { number: ++this.#callCount, name };
+    const fault = this.#options.fault?.(call);
+    const held = this.#options.delay?.(call);
+    if (held !== undefined) await held;
+    if (!this.#open) throw new StoreError("closed", `Cannot ${name}: the store is closed`);
+    switch (fault) {
+      case undefined:
+        return effect();
+      case "crash_after":
+        effect();
+        this.crash();
+        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
+      case "crash_before":
+        this.crash();
+        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
+      case "full":
+      case "io":
+      case "busy":
+        throw new StoreError(fault, `Cannot ${name}: the test wants "${fault}"`);
+    }
+  }
+
+  #wallNow(): number {
+    return this.#options.clock?.wallNow() ?? Date.now();
+  }
+
+  /** The user agent, unless it has lapsed. */
+  #user(uaid: string): User | undefined {
+    const user = this.#disk.users.get(uaid);
+    const lapsedAt = this.#wallNow() - this.#userLifetimeMs;
+    return user !== undefined && user.connectedAt > lapsedAt ? user : undefined;
+  }
+
+  #removeUser(uaid: string): void {
+    const user = this.#disk.users.get(uaid);
+    if (user !== undefined) this.#removeWhere(user, () => true);
+    this.#disk.users.delete(uaid);
+  }
+
+  #removeWhere(user: User, condemned: (message: PushMessage) => boolean): void {
+    for (const message of user.messages.values()) {
+      if (!condemned(message)) continue;
+      user.messages.delete(message.sortKey);
+      this.#disk.sortKeys.delete(message.sortKey);
+    }
+  }
+}

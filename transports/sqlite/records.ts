@@ -1,0 +1,78 @@
+/**
+ * What the store keeps, in the shapes its callers hand over and get back.
+ *
+ * @module
+ */
+
+/** A user agent: one browser profile or UnifiedPush distributor. */
+export interface UserAgent {
+  /** Its identity, 32 lower-case hexadecimal digits. */
+  readonly uaid: string;
+  /** Wall-clock time of its last hello, in milliseconds since 1970. */
+  readonly connectedAt: number;
+}
+
+/** The cryptographic headers of a body, as RFC 8188 and its draft predecessor name them. */
+export interface ContentHeaders {
+  /** The `Content-Encoding` of the body. */
+  readonly encoding: "aes128gcm" | "aesgcm";
+  /** The `Encryption` header, when it was sent. */
+  readonly encryption?: string;
+  /** The `Crypto-Key` header, when it was sent. */
+  readonly crypto_key?: string;
+}
+
+/** A body with the headers needed to decrypt it. */
+export interface Content {
+  /** The encrypted body, never empty. */
+  readonly body: Uint8Array;
+  /** Its headers. */
+  readonly headers: ContentHeaders;
+}
+
+/** A message that waits for its device. */
+export interface PushMessage {
+  /** Whose message it is. */
+  readonly uaid: string;
+  /** The channel it was sent to, a lower-case, dashed UUID. */
+  readonly channelId: string;
+  /** Seconds it is to be kept (RFC 8030 section 5.2). */
+  readonly ttlSeconds: number;
+  /** Replaces a waiting message of the same topic (RFC 8030 section 5.4). */
+  readonly topic: string | undefined;
+  /** Absent for an empty body. */
+  readonly content: Content | undefined;
+  /** Place in the order of acceptance, a positive integer, never given twice. */
+  readonly sortKey: number;
+  /** Opaque public id. */
+  readonly version: string;
+  /** Wall-clock second in which it expires: it is dead when `now >= expiresAt`. */
+  readonly expiresAt: number;
+}
+
+/** One page of waiting messages, read in order. */
+export interface PageRequest {
+  /** Whose messages. */
+  readonly uaid: string;
+  /** `"topic"` reads replaceable messages, `"plain"` all others. */
+  readonly kind: "topic" | "plain";
+  /** At most so many messages. */
+  readonly limit: number;
+  /** The current wall-clock second: expired messages are not returned. */
+  readonly nowSeconds: number;
+}
+
+/** What the store knows of a subscription. */
+export type SubscriptionState = "subscribed" | "no_channel" | "no_user";
+
+/** What became of a message offered to the store. */
+export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user";
+
+/** What became of a channel offered to the store. */
+export type ChannelOutcome = "added" | "over_limit" | "no_user";
+
+/** Wall-clock time; the default is the machine's. */
+export interface WallClock {
+  /** Milliseconds since 1970. */
+  wallNow(): number;
+}
