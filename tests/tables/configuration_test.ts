@@ -97,7 +97,7 @@ const ROWS: readonly Row[] = [
   {
     title: "94 a port given twice",
     args: ["serve", "--api-port=1", "--api-port=2"],
-    answer: ["--api-port: given 2 times. Give it once."],
+    answer: ["--api-port: given more than once. Give it once."],
   },
   {
     title: "95 a configuration file which does not exist",
@@ -139,6 +139,26 @@ const ROWS: readonly Row[] = [
     files: { "c.toml": "api-token = canary0123456789abcdef\n" },
     answer: [
       '{dir}/c.toml:1:13: invalid value: "api-token = …". ' +
+      'Correct this line; a setting is written as name = "text" or name = number.',
+    ],
+  },
+  {
+    title: "96 syntax errors in other lines of a secret, which are masked",
+    args: ["serve", "--config", "{dir}/c.toml"],
+    files: {
+      "c.toml": 'crypto-keys = [\n  "canary0123456789abcdef=",\n  canary0123456789abcdef=\n',
+    },
+    answer: [
+      '{dir}/c.toml:3:3: invalid value: "… = …". ' +
+      'Correct this line; a setting is written as name = "text" or name = number.',
+    ],
+  },
+  {
+    title: "96 a syntax error in a mistyped secret of words",
+    args: ["serve", "--config", "{dir}/c.toml"],
+    files: { "c.toml": 'api_token = "my canary bird\n' },
+    answer: [
+      '{dir}/c.toml:1:28: control characters are not allowed in strings: "api_token = …". ' +
       'Correct this line; a setting is written as name = "text" or name = number.',
     ],
   },
@@ -199,6 +219,13 @@ const ROWS: readonly Row[] = [
     answer: [
       `--max-ttl: not whole seconds: "1500ms". ${TIME} 1s to 365d.`,
       `--ping-interval: out of range: "0". ${TIME} 1s to 1h.`,
+    ],
+  },
+  {
+    title: "a push message smaller than RFC 8030 allows as a limit",
+    args: ["serve", "--max-payload-bytes", "4095"],
+    answer: [
+      '--max-payload-bytes: out of range: "4095". Use a whole number from 4096 to 65536.',
     ],
   },
   {

@@ -102,6 +102,15 @@ export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
   },
 };
 
+/** The commands in the order in which they are looked for. */
+export const COMMAND_NAMES: readonly CommandName[] = [
+  "serve",
+  "check",
+  "keys_vapid",
+  "keys_endpoint",
+  "keys_token",
+];
+
 /** The options of every command. */
 export const GLOBAL_OPTIONS: readonly SwitchRow[] = [
   { name: "config", placeholder: "FILE", description: "read settings from this TOML file" },

@@ -50,16 +50,18 @@ function lineOf(lines: readonly string[], key: string): number {
   return Math.max(0, lines.findIndex((line) => pattern.test(line))) + 1;
 }
 
-/** The line as an answer may show it: long words are masked unless it sets a key that is open. */
+/**
+ * The line as an answer may show it: whole when it sets a key that is open; otherwise without what
+ * follows the key, and without long words, which may be a secret's second line.
+ */
 function showLine(line: string, known: KnownKeys): string {
   const key = /^\s*["']?([\w-]+)["']?\s*=/.exec(line)?.[1];
-  const isOpen = key !== undefined && known.open.includes(key);
-  const names = [...known.open, ...known.secret];
-  const masked = isOpen ? line : line.replace(
-    /[\w.~+/=-]{12,}/g,
-    (word) => names.includes(word) ? word : "…",
-  );
-  return quote(masked.trim(), SHOWN_LINE_CHARS_MAX);
+  if (key !== undefined && known.open.includes(key)) {
+    return quote(line.trim(), SHOWN_LINE_CHARS_MAX);
+  }
+  const masked = (key === undefined ? line.trim() : `${key} = …`)
+    .replace(/[\w.~+/=-]{12,}/g, (word) => known.secret.includes(word) ? word : "…");
+  return quote(masked, SHOWN_LINE_CHARS_MAX);
 }
 
 /** The text of a TOML value, in the spelling a flag would use. */

@@ -8,7 +8,14 @@
  */
 
 import { parseArgs } from "node:util";
-import { COMMANDS, flagName, GLOBAL_OPTIONS, TOKEN_LIFETIME, TOKEN_NAME } from "./commands.ts";
+import {
+  COMMAND_NAMES,
+  COMMANDS,
+  flagName,
+  GLOBAL_OPTIONS,
+  TOKEN_LIFETIME,
+  TOKEN_NAME,
+} from "./commands.ts";
 import type { CommandName } from "./commands.ts";
 import { readConfigurationFile } from "./configuration_file.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -65,6 +72,9 @@ const SECRETS = ALL_SETTINGS.filter((setting) => setting.secret).map((setting) =
 const CONFIG_VARIABLE = environmentName("config");
 const FLAGS = ["config", ...[...ALL_SETTINGS, TOKEN_NAME, TOKEN_LIFETIME].map(flagName)];
 
+const REPEATABLE = ALL_SETTINGS.filter((row) => row.repeatable && !row.secret)
+  .map((row) => row.name);
+
 const OPTIONS = {
   ...Object.fromEntries(SWITCHES.map((name) => [name, { type: "boolean" as const }])),
   ...Object.fromEntries([...FLAGS, ...SECRETS].map((name) => [name, { type: "string" as const }])),
@@ -111,18 +121,12 @@ function sortArguments(args: readonly string[]): Arguments {
     const problem = optionProblem(name, rawName, value, token.inlineValue === true);
     if (problem !== undefined) problems.push(problem);
     else if (value === undefined) switches.add(name);
-    else flags.set(name, [...flags.get(name) ?? [], value]);
+    else if (!flags.has(name)) flags.set(name, [value]);
+    else if (REPEATABLE.includes(name)) flags.get(name)?.push(value);
+    else problems.push(`--${name}: given more than once. Give it once`);
   }
   return { words, switches, flags, problems };
 }
-
-const COMMAND_NAMES: readonly CommandName[] = [
-  "serve",
-  "check",
-  "keys_vapid",
-  "keys_endpoint",
-  "keys_token",
-];
 
 /** The command that these words call, or what is wrong with them. */
 function findCommand(
@@ -224,7 +228,7 @@ function takeCommand(name: CommandName, reader: SettingsReader): Command {
 
 /** The configuration file that was asked for, by `--config` or `HELIOGRAPH_CONFIG`. */
 function findFile(flags: Arguments["flags"], env: Environment, readFile: ReadFile) {
-  const flag = flags.get("config")?.at(-1);
+  const flag = flags.get("config")?.[0];
   const path = flag ?? env.get(CONFIG_VARIABLE);
   if (path === undefined) return undefined;
   const origin = flag === undefined ? CONFIG_VARIABLE : "--config";

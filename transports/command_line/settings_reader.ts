@@ -32,7 +32,7 @@ export interface SettingOrigin {
 
 /** Where settings are looked for. */
 export interface Sources {
-  /** The values of each flag, without dashes. */
+  /** The values of each flag, without dashes; several only of a list. */
   readonly flags: ReadonlyMap<string, readonly string[]>;
   /** The environment. */
   readonly env: Environment;
@@ -87,12 +87,7 @@ export class SettingsReader {
     const flag = setting.secret ? `${setting.name}-file` : setting.name;
     const texts = this.#sources.flags.get(flag);
     if (texts === undefined) return undefined;
-    const origin = `--${flag}`;
-    if (texts.length > 1 && !setting.repeatable) {
-      this.#refuse(origin, `given ${texts.length} times`, "Give it once");
-    }
-    const text = setting.repeatable ? texts.join(",") : texts.at(-1);
-    return { text, origin, isPath: setting.secret };
+    return { text: texts.join(","), origin: `--${flag}`, isPath: setting.secret };
   }
 
   #inEnvironment<T>(setting: Setting<T>): Found | undefined {

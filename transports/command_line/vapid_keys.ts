@@ -24,13 +24,8 @@ function decode(text: string): Buffer | undefined {
 /** A new pair. */
 export function generateVapidKeys(): VapidKeys {
   const ecdh = createECDH("prime256v1");
-  const publicKey = ecdh.generateKeys();
-  // The scalar comes without leading zeros; the raw form has 32 bytes always.
-  const privateKey = Buffer.concat([Buffer.alloc(32), ecdh.getPrivateKey()]).subarray(-32);
-  return {
-    publicKey: publicKey.toString("base64url"),
-    privateKey: privateKey.toString("base64url"),
-  };
+  const publicKey = ecdh.generateKeys("base64url");
+  return { publicKey, privateKey: ecdh.getPrivateKey("base64url") };
 }
 
 /** What is wrong with a pair, in words without the keys; `undefined` when the two belong together. */

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { COMMANDS } from "../../../transports/command_line/commands.ts";
-import type { CommandName } from "../../../transports/command_line/commands.ts";
+import { COMMAND_NAMES, COMMANDS } from "../../../transports/command_line/commands.ts";
 import {
   commandHelp,
   programHelp,
@@ -9,17 +8,10 @@ import {
 import { environmentName, SETTINGS } from "../../../transports/command_line/settings.ts";
 import type { Setting } from "../../../transports/command_line/setting.ts";
 
-const NAMES: readonly CommandName[] = [
-  "serve",
-  "check",
-  "keys_vapid",
-  "keys_endpoint",
-  "keys_token",
-];
 const ROWS: readonly Setting<unknown>[] = Object.values<Setting<unknown>>(SETTINGS);
 
 Deno.test("commandHelp() and programHelp() fit 80 columns and end in a line feed", () => {
-  for (const text of [programHelp(), ...NAMES.map((name) => commandHelp(name))]) {
+  for (const text of [programHelp(), ...COMMAND_NAMES.map((name) => commandHelp(name))]) {
     const long = text.split("\n").filter((line) => line.length > 80 || /\s$/.test(line));
     assertEquals(long, []);
     assert(text.endsWith("\n") && !text.endsWith("\n\n"));
@@ -36,7 +28,7 @@ Deno.test("commandHelp() lists every setting of serve and secrets only by their 
 });
 
 Deno.test("programHelp() lists every command", () => {
-  for (const name of NAMES) {
+  for (const name of COMMAND_NAMES) {
     assertStringIncludes(programHelp(), `  ${COMMANDS[name].words.join(" ")} `);
   }
 });

@@ -72,11 +72,15 @@ Deno.test("loadApiToken() prefers what was set and then makes no file", () => {
 Deno.test("loadApiToken() refuses what is unsafe or malformed and says what to do", () => {
   using folder = new TemporaryFolder();
   const { path } = ready(loadApiToken(folder.path, undefined));
-  Deno.chmodSync(path, 0o644);
-  assertEquals(
-    problemOf(loadApiToken(folder.path, undefined)),
-    `${path} is open to other users (mode 0644). Run: chmod 600 ${path}`,
-  );
+  for (const mode of [0o640, 0o604, 0o620, 0o602, 0o777]) {
+    Deno.chmodSync(path, mode);
+    assertEquals(
+      problemOf(loadApiToken(folder.path, undefined)),
+      `${path} is open to other users (mode 0${mode.toString(8)}). Run: chmod 600 ${path}`,
+    );
+  }
+  Deno.chmodSync(path, 0o400);
+  assertEquals(ready(loadApiToken(folder.path, undefined)).origin, "file");
   Deno.chmodSync(path, 0o600);
   Deno.writeTextFileSync(path, "canary\n");
   assertEquals(

@@ -67,6 +67,12 @@ Deno.test("Log escapes what moves a terminal and cuts what is long", () => {
   }
 });
 
+Deno.test("Log cuts the names of fields", () => {
+  const world = new World();
+  world.log.info("e", { ["n".repeat(61)]: 1 });
+  assertStringIncludes(world.lines[0] ?? "", `"${"n".repeat(59)}…":1}`);
+});
+
 Deno.test("Log keeps its own fields and at most 16 others", () => {
   const world = new World();
   const many = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`f${index}`, index]));
