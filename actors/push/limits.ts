@@ -14,9 +14,6 @@ export const REGISTRY_MAILBOX = 16_384;
 /** Questions that may wait for the broadcast tracker: one per hello of a reconnect storm. */
 export const BROADCASTS_MAILBOX = 16_384;
 
-/** Device sessions of one node; the memory of 100,000 idle ones is below 1 GB. */
-export const SESSIONS_MAX = 100_000;
-
 /** Messages sent to one device and not yet acknowledged; beyond it they wait in the store. */
 export const OUTSTANDING_MAX = 128;
 
@@ -52,3 +49,6 @@ export const SWEEP_ROWS = 1_000;
 
 /** Time a source of broadcasts may take to answer, as autopush has it. */
 export const BROADCAST_FETCH_MS = 1_000;
+
+/** Time a socket may take to report its end after it was closed; it ends TCP within a second. */
+export const CLOSE_GRACE_MS = 2_000;

@@ -13,7 +13,7 @@
  */
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
-import { CHANNELS_MAX, SESSION_MAILBOX, USER_REFRESH_MS } from "../limits.ts";
+import { CHANNELS_MAX, CLOSE_GRACE_MS, SESSION_MAILBOX, USER_REFRESH_MS } from "../limits.ts";
 import type { DeviceSocket, Identifiers, MessageStore, Observer, PushMessage } from "../ports.ts";
 import type { BroadcastsProtocol } from "./broadcasts.ts";
 import type { ConnectedSession, Registration, RegistryProtocol } from "./registry.ts";
@@ -116,9 +116,9 @@ export const deviceSession: Actor<DeviceSessionProtocol, State, DeviceSessionArg
       return advance(state, { kind: "ponged" }, ctx);
     },
     disconnected(state, reason, ctx) {
+      if (state.session.phase !== "closed") state.endReason = reason;
       state.session = { phase: "closed" };
-      state.endReason = reason;
-      ctx.stop(reason);
+      ctx.stop(state.endReason);
     },
     deliver: (state, message, ctx) => advance(state, { kind: "delivered", message }, ctx),
     checkStorage: (state, _, ctx) => advance(state, { kind: "storage_changed" }, ctx),
@@ -189,8 +189,10 @@ function perform(state: State, effect: Effect, ctx: Ctx): Promise<Input | undefi
       remove(state, effect.sortKeys, ctx);
       return undefined;
     case "close":
+      // The socket answers with `disconnected`, and that ends the actor; the timer is for a socket
+      // that was lost while this session was too busy to be told.
       endSession(state, effect);
-      ctx.stop(effect.reason);
+      ctx.after(CLOSE_GRACE_MS, "disconnected", effect.reason);
       return undefined;
     case "identify":
       return stored(services, "hello", identify(state, effect, ctx));

@@ -1,0 +1,136 @@
+/**
+ * The whole supervision tree of a node, as data.
+ *
+ * ```
+ * push
+ * ├─ messages    registry ─ broadcasts ─ sweeper ─ device_session*
+ * └─ listeners   push_endpoint ─ device_sockets ─ api
+ * ```
+ *
+ * Start order is top to bottom and left to right, stop order the reverse: listeners close first,
+ * so no new work comes in while sessions and the registry end. The push endpoint opens before the
+ * device sockets, since endpoint URLs name its port. Without the registry the sessions
+ * that entered it are unreachable, so its crash restarts everything after it (`rest_for_one`) and
+ * the devices connect again.
+ *
+ * @module
+ */
+
+import type { Ref } from "../runtime/actor.ts";
+import type { Pool } from "../runtime/pool.ts";
+import { branch, pool, worker } from "../runtime/spec.ts";
+import type { Supervisor } from "../runtime/supervisor.ts";
+import { listener, type ListenerArgs, type ListenerProtocol } from "./listener.ts";
+import { broadcasts, type BroadcastsProtocol } from "./messages/broadcasts.ts";
+import {
+  deviceSession,
+  type DeviceSessionArgs,
+  type DeviceSessionProtocol,
+} from "./messages/device_session.ts";
+import { registry, type RegistryProtocol } from "./messages/registry.ts";
+import { sweeper, type SweeperProtocol } from "./messages/sweeper.ts";
+import type { BroadcastSource, MessageStore, Observer } from "./ports.ts";
+
+/** What the tree is given from outside. */
+export interface PushTreeParts {
+  /** Where everything is kept. */
+  readonly store: MessageStore;
+  /** Told what happens. */
+  readonly observer: Observer;
+  /** Where broadcasts come from, if anywhere, and how often to look. */
+  readonly broadcastSource: BroadcastSource | undefined;
+  /** Time between two polls of the source. */
+  readonly broadcastIntervalMs: number;
+  /** Device sessions at once. */
+  readonly sessionsMax: number;
+  /** How to open each door; they may use the refs of the messages half. */
+  readonly doors: (messages: MessagesRefs) => Doors;
+}
+
+/** The three doors of a node. */
+export interface Doors {
+  /** HTTP for application servers. */
+  readonly pushEndpoint: ListenerArgs["open"];
+  /** WebSockets of devices. */
+  readonly deviceSockets: ListenerArgs["open"];
+  /** HTTP for the operator. */
+  readonly api: ListenerArgs["open"];
+}
+
+/** The Web Push half's actors. */
+export interface MessagesRefs {
+  /** Who is connected. */
+  readonly registry: Ref<RegistryProtocol>;
+  /** Versions of broadcasts. */
+  readonly broadcasts: Ref<BroadcastsProtocol>;
+  /** Removes what expired. */
+  readonly sweeper: Ref<SweeperProtocol>;
+  /** One actor per device connection. */
+  readonly sessions: Pool<DeviceSessionProtocol, DeviceSessionArgs>;
+}
+
+/** The listening doors' actors. */
+export interface ListenersRefs {
+  /** HTTP for application servers. */
+  readonly pushEndpoint: Ref<ListenerProtocol>;
+  /** WebSockets of devices. */
+  readonly deviceSockets: Ref<ListenerProtocol>;
+  /** HTTP for the operator. */
+  readonly api: Ref<ListenerProtocol>;
+}
+
+/** Refs of the whole tree. */
+export interface PushRefs {
+  /** The Web Push half. */
+  readonly messages: MessagesRefs;
+  /** The doors. */
+  readonly listeners: ListenersRefs;
+}
+
+/** Actors that do their work from memory: five crashes in ten seconds mean that restarting does not help. */
+const INTENSITY = { restarts: 5, withinMs: 10_000 };
+const BACKOFF = { minMs: 100, maxMs: 5_000 };
+
+/** The tree over these parts. */
+export function pushTree(parts: PushTreeParts): Supervisor<PushRefs> {
+  return {
+    strategy: "rest_for_one",
+    intensity: INTENSITY,
+    children: {
+      messages: branch(messagesTree(parts)),
+      listeners: branch((refs: PushRefs) => listenersTree(parts.doors(refs.messages))),
+    },
+  };
+}
+
+function messagesTree(parts: PushTreeParts): Supervisor<MessagesRefs> {
+  const { store, observer, broadcastSource, broadcastIntervalMs, sessionsMax } = parts;
+  return {
+    strategy: "rest_for_one",
+    intensity: INTENSITY,
+    children: {
+      registry: worker(registry, { args: () => ({ observer }), restart: "permanent" }),
+      broadcasts: worker(broadcasts, {
+        args: () => ({ source: broadcastSource, intervalMs: broadcastIntervalMs, observer }),
+        restart: "permanent",
+        backoff: BACKOFF,
+      }),
+      sweeper: worker(sweeper, { args: () => ({ store, observer }), restart: "permanent" }),
+      sessions: pool(deviceSession, { childrenMax: sessionsMax }),
+    },
+  };
+}
+
+function listenersTree(doors: Doors): Supervisor<ListenersRefs> {
+  const door = (name: string, open: ListenerArgs["open"]) =>
+    worker(listener(name), { args: () => ({ open }), restart: "permanent", backoff: BACKOFF });
+  return {
+    strategy: "one_for_one",
+    intensity: INTENSITY,
+    children: {
+      pushEndpoint: door("push_endpoint", doors.pushEndpoint),
+      deviceSockets: door("device_sockets", doors.deviceSockets),
+      api: door("api", doors.api),
+    },
+  };
+}

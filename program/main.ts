@@ -1,0 +1,152 @@
+/**
+ * The program: from arguments to an exit status. 0 is done, 1 failed, 2 wrong usage; a second
+ * signal ends the process at once with 130, as a shell would report it.
+ *
+ * @module
+ */
+
+import { Metrics } from "../transports/api/metrics.ts";
+import { watchLoopDelay } from "../transports/api/loop_delay.ts";
+import { publicAddresses } from "../transports/command_line/addresses.ts";
+import { ApiTokens } from "../transports/command_line/api_tokens.ts";
+import { readyJson, readyText } from "../transports/command_line/banner.ts";
+import { checkJson, checkStatus, checkText } from "../transports/command_line/check_report.ts";
+import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
+import { runKeys } from "../transports/command_line/keys_command.ts";
+import { errorText, Log, writeToStderr } from "../transports/command_line/log.ts";
+import { type Command, parseCommandLine } from "../transports/command_line/parse_command_line.ts";
+import { readTextFile } from "../transports/command_line/read_file.ts";
+import type { Settings } from "../transports/command_line/settings.ts";
+import { checkNode } from "./check.ts";
+import { type Node, startNode } from "./node.ts";
+import { storeText } from "./open_store.ts";
+import { StartError, startError } from "./start_error.ts";
+import { Telemetry } from "./telemetry.ts";
+import { readTls } from "./tls.ts";
+import { VERSION } from "./version.ts";
+
+const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
+
+/** The status of a process ended by SIGINT, as shells count. */
+const INTERRUPTED = 130;
+
+/** Runs the command that these arguments name; resolves with the exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const line = parseCommandLine(args, Deno.env, readTextFile);
+  switch (line.kind) {
+    case "help":
+      print(line.text);
+      return 0;
+    case "version":
+      print(`heliograph ${VERSION}\n`);
+      return 0;
+    case "usage_error":
+      writeToStderr(`${line.message}\n`);
+      return 2;
+    case "run":
+      return await run(line.command, line.json);
+  }
+}
+
+async function run(command: Command, json: boolean): Promise<number> {
+  switch (command.name) {
+    case "serve":
+      return await serve(command.settings, json);
+    case "check": {
+      const findings = await checkNode(command.settings);
+      print((json ? checkJson : checkText)(findings, command.origins));
+      return checkStatus(findings);
+    }
+    case "keys_vapid":
+    case "keys_endpoint":
+    case "keys_token": {
+      const outcome = runKeys(command, json, CLOCK);
+      if (outcome.kind === "done") print(outcome.text);
+      else writeToStderr(`${outcome.message}\n`);
+      return outcome.kind === "done" ? 0 : 1;
+    }
+  }
+}
+
+async function serve(settings: Settings, json: boolean): Promise<number> {
+  const log = new Log({
+    level: settings.logLevel,
+    clock: CLOCK,
+    write: writeToStderr,
+  });
+  try {
+    return await serveUntilStopped(settings, json, log);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    writeToStderr(`heliograph: ${error.message}.\n`);
+    return error.status;
+  } finally {
+    log.flush();
+  }
+}
+
+async function serveUntilStopped(settings: Settings, json: boolean, log: Log): Promise<number> {
+  const keys = loadEndpointKeys(settings.data, settings.cryptoKeys);
+  if (keys.kind === "failed") throw new StartError(keys.problem, 1);
+  const token = loadApiToken(settings.data, settings.apiToken);
+  if (token.kind === "failed") throw new StartError(token.problem, 1);
+  const tokens = new ApiTokens({
+    data: settings.data,
+    main: token.secret,
+    clock: CLOCK,
+    onProblem: (problem) => log.warn("api_tokens_unusable", { problem }),
+  });
+  const tls = readTls(settings);
+  const telemetry = new Telemetry(new Metrics(), log);
+  const node = await startNode({
+    settings,
+    endpointKeys: keys.secret.reveal(),
+    verifyToken: (text) => tokens.verify(text),
+    tls,
+    telemetry,
+  }).catch((error: unknown) => {
+    throw startError(error);
+  });
+  using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
+  print(
+    json ? readyJson(node.ports) : readyText({
+      version: VERSION,
+      addresses: publicAddresses(settings, node.ports),
+      store: storeText(settings),
+      newToken: token.origin === "made" ? { token: token.secret, path: token.path } : undefined,
+    }),
+  );
+  log.info("ready", { ...node.ports, version: VERSION });
+  return await untilStopped(node, log);
+}
+
+/** Waits for a signal or for the tree's own end, and stops the node in order. */
+async function untilStopped(node: Node, log: Log): Promise<number> {
+  const signalled = Promise.withResolvers<"signalled">();
+  let signals = 0;
+  const onSignal = () => {
+    if (++signals > 1) Deno.exit(INTERRUPTED);
+    signalled.resolve("signalled");
+  };
+  Deno.addSignalListener("SIGINT", onSignal);
+  Deno.addSignalListener("SIGTERM", onSignal);
+  try {
+    const end = await Promise.race([signalled.promise, node.ended]);
+    log.info("stopping", { reason: end === "signalled" ? "signal" : "the tree ended" });
+    await node.stop();
+    log.info("stopped");
+    return end === "signalled" ? 0 : 1;
+  } catch (error) {
+    log.error("stop_failed", { error: errorText(error) });
+    return 1;
+  } finally {
+    Deno.removeSignalListener("SIGINT", onSignal);
+    Deno.removeSignalListener("SIGTERM", onSignal);
+  }
+}
+
+/** Writes all of `text` to standard output. */
+function print(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}

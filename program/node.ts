@@ -1,0 +1,258 @@
+/**
+ * A node: store, actors and doors put together from settings.
+ *
+ * This is where actors meet transports. The store opens first and closes last; in between lives
+ * the supervision tree. A node that starts has everything or nothing: when a part cannot be
+ * opened, the parts before it are closed again and the reason is thrown.
+ *
+ * @module
+ */
+
+import { System, type TreeNode } from "../actors/mod.ts";
+import type { DeviceSessionProtocol } from "../actors/push/messages/device_session.ts";
+import { PushService } from "../actors/push/messages/push_service.ts";
+import { SortKeys } from "../actors/push/messages/sort_keys.ts";
+import { type Doors, type MessagesRefs, type PushRefs, pushTree } from "../actors/push/tree.ts";
+import type { OpenDoor } from "../actors/push/ports.ts";
+import type { Ref } from "../actors/runtime/actor.ts";
+import type { TokenVerdict } from "../transports/api/handler.ts";
+import { serveApi } from "../transports/api/serve_api.ts";
+import type { ReadyCheck } from "../transports/api/readiness.ts";
+import { type BoundPorts, publicAddresses } from "../transports/command_line/addresses.ts";
+import type { Settings } from "../transports/command_line/settings.ts";
+import { dashboardFiles } from "../transports/dashboard/files.ts";
+import {
+  type DeviceEvents,
+  type DeviceSocket,
+  listenDevices,
+  type Refusal,
+} from "../transports/device_socket/listener.ts";
+import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoint.ts";
+import { TokenBox } from "../transports/push_endpoint/token_box.ts";
+import { broadcastSource } from "./broadcast_source.ts";
+import { openStore, type Store } from "./open_store.ts";
+import { listening } from "./start_error.ts";
+import type { Telemetry } from "./telemetry.ts";
+import { VERSION } from "./version.ts";
+
+/** What a node is made of, beside its settings. */
+export interface NodeParts {
+  /** The settings in force. */
+  readonly settings: Settings;
+  /** Fernet keys of endpoint URLs, first the one which encrypts. */
+  readonly endpointKeys: readonly string[];
+  /** Judges API tokens. */
+  readonly verifyToken: (token: string) => TokenVerdict;
+  /** Certificate chain and key of the public doors, as PEM. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Takes metrics and log events. */
+  readonly telemetry: Telemetry;
+}
+
+/** A running node. */
+export interface Node {
+  /** Where its doors are. */
+  readonly ports: BoundPorts;
+  /** Resolves when the tree has ended by itself (`false`) or was stopped (`true`). */
+  readonly ended: Promise<boolean>;
+  /** Its live actors. */
+  tree(): TreeNode;
+  /** Closes the doors, lets the sessions end, closes the store. */
+  stop(): Promise<void>;
+}
+
+/** Starts a node; rejects with the reason when a part cannot be opened. */
+export async function startNode(parts: NodeParts): Promise<Node> {
+  const store = await openStore(parts.settings);
+  const node = new Assembly(parts, store);
+  try {
+    await node.start(await store.lastSortKey());
+    return node;
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+}
+
+/** The parts of a node while they are put together, and the node afterwards. */
+class Assembly implements Node {
+  readonly #parts: NodeParts;
+  readonly #store: Store;
+  readonly #system: System;
+  readonly #box: TokenBox;
+  #ports: BoundPorts;
+  #refs: PushRefs | undefined;
+
+  constructor(parts: NodeParts, store: Store) {
+    const { endpointPort, devicePort, apiPort } = parts.settings;
+    this.#parts = parts;
+    this.#store = store;
+    this.#ports = { endpointPort, devicePort, apiPort };
+    this.#box = new TokenBox({ keys: parts.endpointKeys });
+    this.#system = new System({ onEvent: (event) => parts.telemetry.runtimeEvent(event) });
+  }
+
+  get ports(): BoundPorts {
+    return this.#ports;
+  }
+
+  get ended(): Promise<boolean> {
+    return this.#system.ended.then((exit) => exit.kind !== "crashed");
+  }
+
+  tree(): TreeNode {
+    return this.#system.tree();
+  }
+
+  async start(lastSortKey: number): Promise<void> {
+    const { settings, telemetry } = this.#parts;
+    const sortKeys = new SortKeys(lastSortKey);
+    this.#refs = await this.#system.start(
+      "push",
+      pushTree({
+        store: this.#store,
+        observer: telemetry,
+        broadcastSource: broadcastSource(settings.broadcastUrl),
+        broadcastIntervalMs: settings.broadcastIntervalMs,
+        sessionsMax: settings.connectionsMax,
+        doors: (messages) => this.#doors(messages, sortKeys),
+      }),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#system.stop();
+    await this.#store[Symbol.asyncDispose]();
+  }
+
+  #doors(messages: MessagesRefs, sortKeys: SortKeys): Doors {
+    return {
+      pushEndpoint: () => this.#openPushEndpoint(messages, sortKeys),
+      deviceSockets: () => this.#openDeviceSockets(messages),
+      api: () => this.#openApi(),
+    };
+  }
+
+  async #openPushEndpoint(messages: MessagesRefs, sortKeys: SortKeys): Promise<OpenDoor> {
+    const { settings, tls, telemetry } = this.#parts;
+    const service = new PushService({
+      store: this.#store,
+      identifiers: this.#box,
+      registry: messages.registry,
+      sortKeys,
+      wallNow: () => Date.now(),
+      messageLimit: settings.messagesMax,
+    });
+    const address = { hostname: settings.host, port: this.#ports.endpointPort };
+    const door = await listening("endpoint-port", address, () =>
+      servePushEndpoint({
+        ...address,
+        ...(tls === undefined ? {} : { tls }),
+        ...(settings.endpointUrl === undefined ? {} : { endpointUrl: settings.endpointUrl }),
+        allowedHosts: settings.allowedHosts,
+        identifiers: this.#box,
+        service,
+        payloadBytesMax: settings.payloadBytesMax,
+        ttlSecondsMax: settings.ttlSecondsMax,
+        status: () => ({ status: "OK", version: VERSION }),
+        onEvent: (event) => telemetry.endpointEvent(event),
+      }));
+    this.#ports = { ...this.#ports, endpointPort: door.port };
+    return door;
+  }
+
+  async #openDeviceSockets({ sessions, registry, broadcasts }: MessagesRefs): Promise<OpenDoor> {
+    const { settings, tls, telemetry } = this.#parts;
+    const services = {
+      store: this.#store,
+      identifiers: this.#box,
+      registry,
+      broadcasts,
+      observer: telemetry,
+      settings: {
+        helloTimeoutMs: settings.helloTimeoutMs,
+        pingIntervalMs: settings.pingIntervalMs,
+        pingTimeoutMs: settings.pingTimeoutMs,
+        messageLimit: settings.messagesMax,
+      },
+    };
+    const address = { hostname: settings.host, port: this.#ports.devicePort };
+    const door = await listening("device-port", address, () =>
+      listenDevices({
+        ...address,
+        ...(tls === undefined ? {} : { tls }),
+        limits: { connectionsMax: settings.connectionsMax },
+        status: () => ({ status: "OK", version: VERSION }),
+        onEvent: (event) => telemetry.deviceEvent(event),
+        open: (socket: DeviceSocket): DeviceEvents | Refusal => {
+          const session = sessions.start({ socket, services });
+          if (session === "full" || session === "stopped") {
+            return { status: 503, reason: `no room for another session: ${session}` };
+          }
+          return new SessionEvents(session);
+        },
+      }));
+    this.#ports = { ...this.#ports, devicePort: door.port };
+    return door;
+  }
+
+  async #openApi(): Promise<OpenDoor> {
+    const { settings, telemetry, verifyToken } = this.#parts;
+    const { endpointUrl, deviceUrl } = publicAddresses(settings, this.#ports);
+    const address = { hostname: settings.host, port: this.#ports.apiPort };
+    const door = await listening("api-port", address, () =>
+      serveApi({
+        ...address,
+        allowedHosts: settings.allowedHosts,
+        verifyToken,
+        ready: () => this.#ready(),
+        tree: () => this.tree(),
+        metrics: telemetry.metrics,
+        page: { files: dashboardFiles, endpointOrigin: new URL(endpointUrl).origin, deviceUrl },
+        onEvent: (event) => telemetry.doorEvent(event),
+      }));
+    this.#ports = { ...this.#ports, apiPort: door.port };
+    return door;
+  }
+
+  async #ready(): Promise<readonly ReadyCheck[]> {
+    const listening = this.#refs !== undefined;
+    return [
+      { name: "listeners", ok: listening, detail: listening ? "accepting" : "starting" },
+      await this.#store.ping().then(
+        () => ({ name: "store", ok: true, detail: "reads and writes" }),
+        (error: unknown) => ({ name: "store", ok: false, detail: reasonOf(error) }),
+      ),
+    ];
+  }
+}
+
+/** A device socket's events as its session's messages; waiting for room is back-pressure. */
+class SessionEvents implements DeviceEvents {
+  readonly #session: Ref<DeviceSessionProtocol>;
+
+  constructor(session: Ref<DeviceSessionProtocol>) {
+    this.#session = session;
+  }
+
+  text(message: string): void | Promise<void> {
+    if (this.#session.trySend("received", message) === "accepted") return;
+    return this.#session.send("received", message);
+  }
+
+  pong(): void {
+    // Refused only by a session with 128 messages ahead of it; it then closes and reconnects.
+    this.#session.trySend("ponged");
+  }
+
+  closed(how: { readonly kind: string; readonly reason: string }): void {
+    const reason = how.reason === "" ? how.kind : `${how.kind}: ${how.reason}`;
+    if (this.#session.trySend("disconnected", reason) !== "full") return;
+    // A session that cannot take this within the deadline finds out at its next server ping.
+    this.#session.send("disconnected", reason).catch(() => {});
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Installs, from Debian's packages, the real programs the tests run against.
+# Does nothing when all of them are there.
+set -eu
+
+missing=
+need() { # program, package
+  command -v "$1" >/dev/null 2>&1 || missing="$missing $2"
+}
+
+need firefox-esr firefox-esr # the real client
+need certutil libnss3-tools  # gives Firefox a private certificate authority
+need chromium chromium       # the page, in the browser that must be told to use another
+need erl erlang-base         # the supervisor ours is compared with
+need curl curl
+need openssl openssl
+need strace strace # shows that the store syncs before it answers
+
+[ -z "$missing" ] && exit 0
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+$as_root apt-get update -qq
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing
