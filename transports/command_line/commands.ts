@@ -113,7 +113,11 @@ export const COMMAND_NAMES: readonly CommandName[] = [
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: readonly SwitchRow[] = [
-  { name: "config", placeholder: "FILE", description: "read settings from this TOML file" },
+  {
+    name: "config",
+    placeholder: "FILE",
+    description: "read settings from this TOML file (HELIOGRAPH_CONFIG)",
+  },
   { name: "json", description: "print JSON, for machines" },
   { name: "help", description: "print this help; also -h" },
   { name: "version", description: "print the version" },
