@@ -11,8 +11,8 @@
 
 /** A timer that was set, to be given back to the clock that made it. */
 export interface TimerHandle {
-  /** Number unique within its clock. */
-  readonly id: number;
+  /** What the clock knows it by. */
+  readonly id: number | ReturnType<typeof setTimeout>;
 }
 
 /** The time source of the device door. */
@@ -28,7 +28,7 @@ export interface DeviceClock {
 /** The machine's clock. */
 export const SYSTEM_CLOCK: DeviceClock = {
   now: () => performance.now(),
-  set: (ms, callback) => ({ id: Number(setTimeout(callback, ms)) }),
+  set: (ms, callback) => ({ id: setTimeout(callback, ms) }),
   clear: (handle) => clearTimeout(handle.id),
 };
 

@@ -163,6 +163,7 @@ export function writeCloseFrame(code: number, reason: string): Uint8Array<ArrayB
  * 3000–4999 for libraries and applications. 1004, 1005, 1006 and 1015 never do (RFC 6455 7.4).
  */
 export function isCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
   return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
     (code >= 3000 && code <= 4999);
 }

@@ -123,7 +123,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
   readonly messageDeadlines: DeadlineQueue<Connection>;
   readonly closeDeadlines: DeadlineQueue<Ending>;
   readonly #options: DeviceListenerOptions;
-  readonly #listener: Deno.Listener<Deno.Conn<Deno.NetAddr>, Deno.NetAddr>;
+  readonly #listener: Deno.TcpListener | Deno.TlsListener;
   readonly #admission: Admission;
   readonly #handshakes = new Set<Handshake>();
   readonly #connections = new Set<Connection>();
@@ -207,7 +207,10 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
     this.clock.clear(timer);
   }
 
-  #admit(conn: Deno.Conn<Deno.NetAddr>): void {
+  #admit(conn: Deno.TcpConn | Deno.TlsConn): void {
+    // Two small frames in a row would wait 40 ms for the first one's acknowledgement. Over TLS
+    // the runtime has no such switch: there, frames of a burst after the first may be that late.
+    if ("setNoDelay" in conn) conn.setNoDelay();
     const address = countedAddress(conn.remoteAddr.hostname);
     if (!this.#admission.enter(address)) {
       this.#turnAway(conn);
@@ -219,7 +222,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
   }
 
   /** Answers without reading, and does not wait: one address must not take the others' places. */
-  #turnAway(conn: Deno.Conn): void {
+  #turnAway(conn: Deno.TcpConn | Deno.TlsConn): void {
     const problem: HttpProblem = { status: 429, message: "too many connections from this address" };
     this.refused(problem);
     // A failed write is a client that is gone already.
@@ -306,7 +309,7 @@ function problem(status: HttpProblem["status"], message: string): HandshakeAnswe
 
 function listen(
   { hostname, port, tls, reusePort = false }: DeviceListenerOptions,
-): Deno.Listener<Deno.Conn<Deno.NetAddr>, Deno.NetAddr> {
+): Deno.TcpListener | Deno.TlsListener {
   if (tls === undefined) return Deno.listen({ hostname, port, reusePort });
   return Deno.listenTls({ hostname, port, reusePort, ...tls, alpnProtocols: ["http/1.1"] });
 }
