@@ -1,0 +1,136 @@
+/**
+ * The SQLite store beside its twin in memory: the same random calls, many of them on their way at
+ * once, must get the same answers and leave the same state, across clock steps and reopening.
+ */
+
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import type { MessageStore } from "../../actors/push/ports.ts";
+import { memoryFixture, sqliteFixture } from "./fixtures.ts";
+import { channelOf, type StoreSettings, uaidOf, WallClock } from "./message_store.ts";
+
+const USERS = [1, 2, 3].map(uaidOf);
+const CHANNELS = [1, 2].map(channelOf);
+
+/** A call that writes; sort keys are counted up as the calls are made. */
+type Write = (store: MessageStore, clock: WallClock, sortKey: number) => Promise<unknown>;
+
+/** What happens next: calls made at once, or something that waits for them. */
+type Step =
+  | { readonly kind: "burst"; readonly writes: readonly Write[] }
+  | { readonly kind: "reopen" }
+  | { readonly kind: "wait"; readonly seconds: number };
+
+const user = fc.constantFrom(...USERS);
+const channel = fc.constantFrom(...CHANNELS);
+const topic = fc.option(fc.constantFrom("a", "b"), { nil: undefined });
+
+const save: fc.Arbitrary<Write> = fc
+  .record({ uaid: user, channelId: channel, topic, ttlSeconds: fc.integer({ min: 0, max: 30 }) })
+  .map((chosen) => (store, clock, sortKey) =>
+    store.saveMessage({
+      ...chosen,
+      content: undefined,
+      sortKey,
+      version: `v${sortKey}`,
+      expiresAt: clock.seconds + chosen.ttlSeconds,
+    }, 4)
+  );
+
+const write: fc.Arbitrary<Write> = fc.oneof(
+  { weight: 6, arbitrary: save },
+  {
+    weight: 3,
+    arbitrary: fc.record({ uaid: user, channelId: channel }).map(
+      ({ uaid, channelId }): Write => (store) => store.addChannel(uaid, channelId, 1),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: user.map((uaid): Write => (store, clock) =>
+      store.saveUser({ uaid, connectedAt: clock.nowMs })
+    ),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ uaid: user, channelId: channel }).map(
+      ({ uaid, channelId }): Write => (store) => store.removeChannel(uaid, channelId),
+    ),
+  },
+  { weight: 1, arbitrary: user.map((uaid): Write => (store) => store.removeUser(uaid)) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ uaid: user, back: fc.array(fc.integer({ min: 0, max: 6 })) }).map(
+      ({ uaid, back }): Write => (store, _clock, sortKey) =>
+        store.removeMessages(uaid, back.map((distance) => sortKey - distance)),
+    ),
+  },
+  {
+    weight: 1,
+    // All or nothing: which of several due at the same second goes first is nobody's promise.
+    arbitrary: fc.constant<Write>((store, clock) => store.sweep(clock.seconds, 1_000)),
+  },
+);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.array(write, { minLength: 1, maxLength: 12 }).map((writes): Step => ({
+      kind: "burst",
+      writes,
+    })),
+  },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: "reopen" }) },
+  {
+    weight: 2,
+    arbitrary: fc.integer({ min: 1, max: 40 }).map((seconds): Step => ({ kind: "wait", seconds })),
+  },
+);
+
+/** Everything that can be seen of a store. */
+async function stateOf(store: MessageStore, nowSeconds: number): Promise<unknown> {
+  const state: unknown[] = [await store.lastSortKey()];
+  for (const uaid of USERS) {
+    state.push(await store.user(uaid));
+    for (const channelId of CHANNELS) state.push(await store.subscription(uaid, channelId));
+    for (const kind of ["plain", "topic"] as const) {
+      state.push(await store.messages({ uaid, kind, limit: 3, nowSeconds }));
+    }
+  }
+  return state;
+}
+
+async function runSteps(steps: readonly Step[]): Promise<void> {
+  const clock = new WallClock();
+  const settings: StoreSettings = { clock, userLifetimeSeconds: 60 };
+  await using sqlite = await sqliteFixture(settings);
+  await using memory = await memoryFixture(settings);
+  let sortKey = 100;
+  for (const next of steps) {
+    switch (next.kind) {
+      case "burst": {
+        const first = sortKey;
+        sortKey += next.writes.length;
+        const run = (store: MessageStore) =>
+          Promise.all(next.writes.map((call, index) => call(store, clock, first + index)));
+        assertEquals(await run(sqlite.store), await run(memory.store));
+        break;
+      }
+      case "reopen":
+        await Promise.all([sqlite.reopen(), memory.reopen()]);
+        break;
+      case "wait":
+        clock.nowMs += next.seconds * 1000;
+        break;
+    }
+    const [seen, expected] = await Promise.all([
+      stateOf(sqlite.store, clock.seconds),
+      stateOf(memory.store, clock.seconds),
+    ]);
+    assertEquals(seen, expected);
+  }
+}
+
+Deno.test("SqliteStore answers as MemoryStore does, whatever is asked of both", async () => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), runSteps), { numRuns: 30 });
+});
