@@ -29,6 +29,9 @@ export class RelayedConnection {
   constructor(relay: Relay, client: Deno.TcpConn, server: Deno.TcpConn) {
     this.#client = client;
     this.#server = server;
+    // A relay adds no wait of its own: Nagle's algorithm would hold small frames back.
+    client.setNoDelay();
+    server.setNoDelay();
     this.closed = Promise.all([
       this.#pump(relay, "up", client, server),
       this.#pump(relay, "down", server, client),
