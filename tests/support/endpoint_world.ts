@@ -41,6 +41,8 @@ export class MemoryService implements PushService {
   readonly withdrawn: number[] = [];
   /** What the next call does instead. */
   fault: "none" | "no_subscription" | "over_limit" | "unavailable" | "rejects" = "none";
+  /** When set, messages are accepted only after it resolves; `held` hears of the first that waits. */
+  gate: { readonly opened: Promise<void>; held(): void } | undefined;
   readonly #identifiers: TokenBox;
 
   /** Message ids are made by these identifiers. */
@@ -56,16 +58,18 @@ export class MemoryService implements PushService {
   }
 
   /** Takes every message, or fails as told. */
-  accept(message: PostedMessage): Promise<Acceptance> {
-    if (this.fault === "rejects") return Promise.reject(new Error("no store"));
-    if (this.fault !== "none") return Promise.resolve({ kind: this.fault });
+  async accept(message: PostedMessage): Promise<Acceptance> {
+    this.gate?.held();
+    await this.gate?.opened;
+    if (this.fault === "rejects") throw new Error("no store");
+    if (this.fault !== "none") return { kind: this.fault };
     this.messages.push(message);
     const messageId = this.#identifiers.messageId(
       message.uaid,
       message.channelId,
       this.messages.length,
     );
-    return Promise.resolve({ kind: "accepted", messageId });
+    return { kind: "accepted", messageId };
   }
 
   /** Remembers the sort key. */

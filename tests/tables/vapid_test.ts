@@ -341,7 +341,7 @@ Deno.test("VAPID: row 41: 60 s late is accepted, and a remembered token expires"
   assertEquals([found.status, JSON.parse(found.body).message], [401, "token expired 61 s ago"]);
 });
 
-Deno.test("VAPID: row 45: any sub is accepted and counted", async () => {
+Deno.test("VAPID: row 45: every sub is accepted and counted", async () => {
   await using world = await EndpointWorld.open();
   const subjects = ["mailto:a@b.c", "https://b.c", "a@b.c", "http://b.c", "", null, undefined];
   for (const sub of subjects) {

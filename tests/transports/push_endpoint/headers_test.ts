@@ -1,0 +1,81 @@
+/**
+ * Parameter lists and points: autopush's grammar and the curve's equation.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { Buffer } from "node:buffer";
+import { createECDH } from "node:crypto";
+import { decodeBase64, isPoint } from "../../../transports/push_endpoint/p256.ts";
+import {
+  findParameter,
+  isBase64Url,
+  normalise,
+  parseParameters,
+} from "../../../transports/push_endpoint/parameters.ts";
+
+Deno.test("parseParameters() reads sections and items; the first section with an item wins", () => {
+  const parameters = parseParameters('keyid="a"; dh=x==;p256ecdsa = "y" , dh=z');
+  assert(parameters !== undefined);
+  assertEquals(findParameter(parameters, "keyid"), "a");
+  assertEquals(findParameter(parameters, "dh"), "x==");
+  assertEquals(findParameter(parameters, "p256ecdsa"), "y");
+  assertEquals(findParameter(parameters, "salt"), undefined);
+});
+
+Deno.test("parseParameters() refuses an item without =", () => {
+  for (const header of ["", "a", "a=1;", "a=1,", "a=1;b", ",a=1"]) {
+    assertEquals(parseParameters(header), undefined, header);
+  }
+});
+
+Deno.test("normalise() removes quotes and padding at the end of values only", () => {
+  const rows: readonly (readonly [given: string, expected: string])[] = [
+    [
+      'keyid="http://example.org/k";salt="XZwpw6o37R-6qoZjw6KwAw=="',
+      "keyid=http://example.org/k;salt=XZwpw6o37R-6qoZjw6KwAw",
+    ],
+    ["dh=ab==,p256ecdsa=cd=;x=1", "dh=ab,p256ecdsa=cd;x=1"],
+    ["dh=ab", "dh=ab"],
+    ["a=b=c", "a=b=c"],
+  ];
+  for (const [given, expected] of rows) assertEquals(normalise(given), expected);
+});
+
+Deno.test("isBase64Url() takes what bytes encode to, and nothing of another alphabet", () => {
+  fc.assert(fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), (bytes) => {
+    assert(isBase64Url(Buffer.from(bytes).toString("base64url")));
+  }));
+  for (const text of ["", "=", "a", "a+b", "a/b", "a b", "abcde", "é"]) {
+    assert(!isBase64Url(text), text);
+  }
+});
+
+Deno.test("decodeBase64() decodes both alphabets and gives each its one spelling", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
+    const buffer = Buffer.from(bytes);
+    assertEquals(decodeBase64(buffer.toString("base64url")), bytes);
+    assertEquals(decodeBase64(buffer.toString("base64")), bytes);
+  }));
+  for (const text of ["A", "AB", "AAB", "-+AA", "A A=", "A=A=", "AA===", "é"]) {
+    assertEquals(decodeBase64(text), undefined, text);
+  }
+});
+
+Deno.test("isPoint() holds for every public key and for no neighbour of one", () => {
+  for (let count = 0; count < 20; count++) {
+    const curve = createECDH("prime256v1");
+    const point = new Uint8Array(curve.generateKeys());
+    assert(isPoint(point));
+    for (const at of [1, 32, 33, 64]) {
+      const neighbour = point.slice();
+      neighbour[at] = (neighbour[at] ?? 0) ^ 1;
+      assert(!isPoint(neighbour));
+    }
+    assert(!isPoint(point.subarray(0, 64)));
+    assert(!isPoint(new Uint8Array(curve.getPublicKey(null, "compressed"))));
+    assert(!isPoint(new Uint8Array(curve.getPublicKey(null, "hybrid"))));
+  }
+});
