@@ -69,7 +69,7 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
     "1 Point Firefox here",
     "Copy ws://127.0.0.1:8081/",
     "Copy dom.push.testing.allowInsecureServerURL",
-    "Copy",
+    "Copy the commands that start a second Firefox",
     "firefox-command",
     "message",
     "ttl",

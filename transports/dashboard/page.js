@@ -29,7 +29,7 @@ import { authorization, HEADER_LIFETIME_SECONDS, isStoredKey, newKey, publicKey 
 /** @typedef {{ readonly endpointOrigin: string, readonly deviceUrl: string }} Config */
 
 /** How often the service is asked whether it is ready, while somebody looks at the page. */
-const STATUS_INTERVAL_MS = 10_000;
+const STATUS_INTERVAL_MS = 5_000;
 
 /** Where the page keeps its key. */
 const KEY_NAME = "vapid-key";
@@ -81,7 +81,7 @@ function render() {
   if (blocked?.setup === true) page.setup.open = true;
   element("not-subscribed", HTMLDivElement).hidden = subscription !== undefined;
   element("subscribed", HTMLDivElement).hidden = subscription === undefined;
-  element("commands", HTMLDivElement).hidden = subscription === undefined;
+  element("commands", HTMLElement).hidden = subscription === undefined;
   setText("endpoint", subscription?.endpoint ?? "");
   page.subscribe.disabled = busy || state.registration === undefined ||
     state.obstacle !== undefined;
@@ -111,6 +111,7 @@ function renderSetup(config) {
     return row;
   });
   element("preferences", HTMLDListElement).replaceChildren(...rows);
+  element("preference-hint", HTMLParagraphElement).hidden = rows.length === 1;
   setText("firefox-command", firefoxCommand(config.deviceUrl, location.origin + "/"));
 }
 
@@ -246,6 +247,7 @@ async function act(action) {
   } finally {
     state.busy = false;
     render();
+    page.diagnosis.scrollIntoView({ block: "nearest" });
   }
   await renderCommands();
 }
