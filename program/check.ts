@@ -18,9 +18,6 @@ import { readTls } from "./tls.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A certificate with less time left than this is worth a warning. */
-const CERTIFICATE_WARNING_DAYS = 14;
-
 /** What was found, in the order in which a start would need it. */
 export async function checkNode(settings: Settings): Promise<readonly Finding[]> {
   const findings: Finding[] = [
@@ -32,7 +29,7 @@ export async function checkNode(settings: Settings): Promise<readonly Finding[]>
     keyFinding("API token", "api-token", loadApiToken(settings.data, settings.apiToken)),
     await storeFinding(settings),
   ];
-  if (settings.tlsCert !== undefined) findings.push(certificateFinding(settings, Date.now()));
+  findings.push(...certificateFindings(settings, Date.now()));
   findings.push(
     await portFinding("push endpoint", "endpoint-port", settings.host, settings.endpointPort),
     await portFinding("device sockets", "device-port", settings.host, settings.devicePort),
@@ -64,20 +61,16 @@ async function storeFinding(settings: Settings): Promise<Finding> {
   }
 }
 
-function certificateFinding(settings: Settings, nowMs: number): Finding {
+function certificateFindings(settings: Settings, nowMs: number): readonly Finding[] {
+  const tls = readTls(settings, nowMs);
   const what = "certificate";
-  try {
-    const tls = readTls(settings);
-    if (tls === undefined) return { what, outcome: "ok", detail: "none" };
-    const days = Math.floor((tls.expiresAt - nowMs) / DAY_MS);
-    const detail = days < 0
-      ? `expired ${-days} days ago; devices and senders will refuse it`
-      : `for ${tls.names}, valid for ${days} more days`;
-    const outcome = days < CERTIFICATE_WARNING_DAYS ? "warning" : "ok";
-    return { what, outcome, detail, setting: "tls-cert" };
-  } catch (error) {
-    return { what, outcome: "failed", detail: startError(error).message, setting: "tls-cert" };
-  }
+  if (tls === undefined) return [];
+  if (tls.kind === "failed") return [{ what, outcome: "failed", detail: tls.problem }];
+  const detail = `valid for ${Math.floor((tls.expiresAt - nowMs) / DAY_MS)} days`;
+  const warnings = tls.warnings.map((warning): Finding => {
+    return { what, outcome: "warning", detail: warning, setting: "tls-cert" };
+  });
+  return warnings.length > 0 ? warnings : [{ what, outcome: "ok", detail }];
 }
 
 async function portFinding(
@@ -99,14 +92,10 @@ async function portFinding(
 
 function addressFinding({ host, tlsCert, endpointUrl }: Settings): Finding {
   const secure = tlsCert !== undefined || endpointUrl?.startsWith("https:") === true;
-  return secure
-    ? { what: "address", outcome: "ok", detail: `${host} can be reached by others, with TLS` }
-    : {
-      what: "address",
-      outcome: "warning",
-      detail: `${host} can be reached by others without TLS`,
-      setting: "tls-cert",
-    };
+  const detail = secure
+    ? `others can reach ${host}; the API has no TLS of its own and its token travels in clear`
+    : `others can reach ${host}, and nothing is encrypted on the way`;
+  return { what: "address", outcome: "warning", detail, setting: secure ? "host" : "tls-cert" };
 }
 
 async function broadcastFinding({ broadcastUrl }: Settings): Promise<Finding> {

@@ -96,7 +96,9 @@ async function serveUntilStopped(settings: Settings, json: boolean, log: Log): P
     clock: CLOCK,
     onProblem: (problem) => log.warn("api_tokens_unusable", { problem }),
   });
-  const tls = readTls(settings);
+  const tls = readTls(settings, CLOCK.wallNow());
+  if (tls?.kind === "failed") throw new StartError(tls.problem, 1);
+  for (const warning of tls?.warnings ?? []) log.warn("certificate", { warning });
   const telemetry = new Telemetry(new Metrics(), log);
   const node = await startNode({
     settings,

@@ -352,21 +352,21 @@ function sendPage(
   limit: number,
   settings: SessionSettings,
 ): Step {
-  const effects: Effect[] = [];
-  for (const message of messages) {
+  const fresh = messages.filter(({ sortKey }) => !isUnderWay(session, sortKey));
+  const page = fresh.slice(0, pageLength(session));
+  const effects: Effect[] = page.map((message) => notify(message, "stored"));
+  for (const message of page) {
     session.readUpTo = Math.max(session.readUpTo, message.sortKey);
-    if (isUnderWay(session, message.sortKey)) continue;
     (session.outstanding ??= new Map()).set(message.version, message.sortKey);
-    effects.push(notify(message, "stored"));
   }
-  session.sentFromStore += effects.length;
+  session.sentFromStore += page.length;
   if (session.sentFromStore > settings.messageLimit) {
     return [CLOSED, [
       { kind: "reset_user", uaid: session.uaid },
       { kind: "close", code: 1000, reason: "SM" },
     ]];
   }
-  if (messages.length < limit) {
+  if (messages.length < limit && page.length === fresh.length) {
     // Read to the end: topics are followed by the others at once, and those by what comes.
     session.reading = session.reading === "topic" ? "plain" : "drained";
     if (session.reading === "plain") effects.push(readPage(session));
@@ -413,11 +413,15 @@ function readOn(session: OpenSession): readonly Effect[] {
 
 /** A page with room for what was sent before and is still in the store. */
 function readPage(session: OpenSession): Effect {
-  const kind = session.reading === "topic" ? "topic" : "plain";
+  const messages = session.reading === "topic" ? "topic" : "plain";
   const underWay = (session.outstanding?.size ?? 0) + session.acknowledged.length +
     session.removing.length;
-  const page = kind === "topic" ? TOPIC_PAGE : PLAIN_PAGE;
-  return { kind: "read_page", messages: kind, limit: page + underWay };
+  return { kind: "read_page", messages, limit: pageLength(session) + underWay };
+}
+
+/** Messages sent from one page, whatever was read to find them. */
+function pageLength(session: OpenSession): number {
+  return session.reading === "topic" ? TOPIC_PAGE : PLAIN_PAGE;
 }
 
 function isUnderWay(session: OpenSession, sortKey: number): boolean {
