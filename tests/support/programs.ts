@@ -9,7 +9,14 @@
 const OUTPUT_MAX = 200_000;
 
 /** A program that tests may run. */
-export type Program = "certutil" | "chromium" | "curl" | "firefox-esr" | "h2load" | "openssl";
+export type Program =
+  | "certutil"
+  | "chromium"
+  | "curl"
+  | "firefox-esr"
+  | "h2load"
+  | "openssl"
+  | "strace";
 
 /** The Debian package that has each program. */
 const PACKAGES: Readonly<Record<Program, string>> = {
@@ -19,6 +26,7 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "firefox-esr": "firefox-esr",
   "h2load": "nghttp2-client",
   "openssl": "openssl",
+  "strace": "strace",
 };
 
 /** How a program ended. */

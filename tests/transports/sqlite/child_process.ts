@@ -1,0 +1,69 @@
+/**
+ * Starts `child.ts` with the least permissions the store needs, inside whatever wraps it.
+ *
+ * @module
+ */
+
+const ROOT = new URL("../../../", import.meta.url).pathname;
+
+/** How a child is started. */
+export interface ChildOptions {
+  /** Scenario, directory and further arguments of `child.ts`. */
+  readonly args: readonly string[];
+  /** Folders the child may read and write. */
+  readonly folders: readonly string[];
+  /** A command that runs the child, such as a tracer, with its arguments. */
+  readonly wrapper?: readonly string[];
+}
+
+/** The whole command line of a child. */
+export function childCommand({ args, folders, wrapper = [] }: ChildOptions): readonly string[] {
+  return [
+    ...wrapper,
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-prompt",
+    // The module of the writer's thread is read again when the thread starts.
+    `--allow-read=${[...folders, `${ROOT}transports/sqlite`].join()}`,
+    `--allow-write=${folders.join()}`,
+    new URL("./child.ts", import.meta.url).pathname,
+    ...args,
+  ];
+}
+
+/** Starts a child whose standard output is read line by line. */
+export function startChild(options: ChildOptions): Deno.ChildProcess {
+  const [program = "", ...args] = childCommand(options);
+  return new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "inherit" })
+    .spawn();
+}
+
+/** Runs a child to its end and gives back the lines it printed. */
+export async function runChild(options: ChildOptions): Promise<readonly string[]> {
+  const [program = "", ...args] = childCommand(options);
+  const command = new Deno.Command(program, { args, stdin: "null", stderr: "inherit" });
+  const { stdout } = await command.output();
+  return new TextDecoder().decode(stdout).trimEnd().split("\n");
+}
+
+/** The complete lines of a stream, also of one that ends in the middle of a line. */
+export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  let rest = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
+
+/** A folder that is removed in the end. */
+export class TemporaryFolder implements AsyncDisposable {
+  /** Its absolute path. */
+  readonly path: string = Deno.makeTempDirSync({ prefix: "heliograph_store_" });
+
+  /** Removes the folder. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return Deno.remove(this.path, { recursive: true });
+  }
+}
