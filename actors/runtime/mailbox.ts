@@ -6,7 +6,7 @@
  * included: while one waits, nothing overtakes it. Waiting senders are let in when the ring is
  * half empty, so that a full mailbox does not switch between sender and receiver at every letter.
  * Why three parallel arrays and not an array of objects: a letter then costs three slots and no
- * allocation. The arrays grow by doubling up to the capacity and are given back when drained,
+ * allocation. The arrays grow with what waits in them and are given back when drained,
  * since an idle actor should cost next to nothing.
  *
  * @example A gauge for which only the newest value counts
@@ -46,6 +46,8 @@ export interface WaitingSender<A> extends Readonly<Letter<A>> {
 
 /** Slots of the first allocation. */
 const FIRST_SLOTS = 4;
+/** How much larger the next ring is: a burst should not copy its letters at every doubling. */
+const GROWTH = 4;
 
 /**
  * The mailbox. It knows nothing of actors.
@@ -177,19 +179,19 @@ export class Mailbox<A extends object> {
     const tail = (this.#head + this.#length) & (this.#slots - 1);
     this.#types[tail] = type;
     this.#payloads[tail] = payload;
-    if (asker !== undefined) this.#askers ??= new Array<A | undefined>(this.#slots);
+    if (asker !== undefined) this.#askers ??= new Array<A>(this.#slots);
     if (this.#askers !== undefined) this.#askers[tail] = asker;
     this.#length++;
   }
 
-  /** Doubles the ring and moves the letters to its front; a power of two, so that `&` wraps. */
+  /** Makes a larger ring with the letters at its front; a power of two, so that `&` wraps. */
   #grow(): void {
-    const slots = this.#slots === 0 ? FIRST_SLOTS : this.#slots * 2;
-    const from = this.#head;
-    this.#types = [...this.#types.slice(from), ...this.#types.slice(0, from)];
-    this.#payloads = [...this.#payloads.slice(from), ...this.#payloads.slice(0, from)];
+    const slots = this.#slots === 0 ? FIRST_SLOTS : this.#slots * GROWTH;
+    const { length } = this;
+    this.#types = unwrapped(this.#types, this.#head, length, slots);
+    this.#payloads = unwrapped(this.#payloads, this.#head, length, slots);
     if (this.#askers !== undefined) {
-      this.#askers = [...this.#askers.slice(from), ...this.#askers.slice(0, from)];
+      this.#askers = unwrapped(this.#askers, this.#head, length, slots);
     }
     this.#slots = slots;
     this.#head = 0;
@@ -215,4 +217,13 @@ export function assertCapacity(capacity: number): void {
     Number.isInteger(capacity) && capacity >= 1 && capacity <= MAILBOX_CAPACITY_MAX,
     `Cannot make a mailbox of capacity ${capacity}: allowed are 1 to ${MAILBOX_CAPACITY_MAX}`,
   );
+}
+
+/** A larger copy of a full ring, its oldest entry first. */
+function unwrapped<T>(ring: readonly T[], head: number, length: number, slots: number): T[] {
+  const copy = new Array<T>(slots);
+  for (let index = 0; index < length; index++) {
+    copy[index] = ring[(head + index) & (length - 1)] as T;
+  }
+  return copy;
 }
