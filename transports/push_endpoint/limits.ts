@@ -7,7 +7,7 @@
 /** Endpoint keys a list may hold: each wrong token costs one HMAC per key. */
 export const ENDPOINT_KEYS_MAX = 16;
 
-/** Opened endpoint tokens remembered, least recently used first out: about 8 MB when full. */
+/** Opened endpoint tokens remembered, the ones not used for longest forgotten first: about 8 MB when full. */
 export const OPENED_TOKENS_MAX = 16_384;
 
 /** Characters of a token or message id; ours have at most 228, the rest is room for other issuers' ids. */

@@ -26,7 +26,7 @@ import {
   TOKEN_CHARACTERS_MAX,
   TOKEN_SKEW_SECONDS_MAX,
 } from "./limits.ts";
-import { Lru } from "./lru.ts";
+import { Recent } from "./recent.ts";
 import { SYSTEM_CLOCK, type WallClock } from "./ports.ts";
 
 /** Version of an endpoint: `"v1"` takes any sender, `"v2"` only the one whose key it is bound to. */
@@ -79,7 +79,7 @@ export class TokenBox {
   readonly #keys: readonly [FernetKey, ...FernetKey[]];
   readonly #clock: WallClock;
   readonly #random: (bytes: number) => Uint8Array;
-  readonly #opened = new Lru<string, OpenedEndpoint>(OPENED_TOKENS_MAX);
+  readonly #opened = new Recent<string, OpenedEndpoint>(OPENED_TOKENS_MAX);
   #publicUrl: string | undefined;
   #origin = "";
 

@@ -24,7 +24,7 @@ import {
   VAPID_TOKEN_CHARACTERS_MAX,
   VERIFIED_TOKENS_MAX,
 } from "./limits.ts";
-import { Lru } from "./lru.ts";
+import { Recent } from "./recent.ts";
 import { decodeBase64, isPoint } from "./p256.ts";
 import type { VapidFault, VapidSubject, WallClock } from "./ports.ts";
 
@@ -69,8 +69,8 @@ const BAD_CLAIMS = "Invalid VAPID token: A value in the vapid claims is either m
 export class VapidVerifier {
   readonly #origin: () => string;
   readonly #clock: WallClock;
-  readonly #known = new Lru<string, Known>(VERIFIED_TOKENS_MAX);
-  readonly #keys = new Lru<string, ImportedKey>(IMPORTED_KEYS_MAX);
+  readonly #known = new Recent<string, Known>(VERIFIED_TOKENS_MAX);
+  readonly #keys = new Recent<string, ImportedKey>(IMPORTED_KEYS_MAX);
   /** One entry per request at most, gone when it settles. */
   readonly #underWay = new Map<string, Promise<Verdict>>();
 
