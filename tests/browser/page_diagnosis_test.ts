@@ -77,3 +77,21 @@ Deno.test("the page says what to check when Firefox cannot reach the service", a
   assertEquals(await firefox.evaluate(`document.querySelector("#setup").open`), true);
   assertEquals(await firefox.evaluate(`document.querySelector("#subscribe").disabled`), false);
 });
+
+Deno.test("the page says when Firefox gave the subscription up, and subscribes again", async () => {
+  await using service = await Service.start();
+  await using firefox = await openPage(service);
+  await firefox.click("#subscribe");
+  await firefox.waitFor(`document.body.dataset.subscription === "subscribed"`, "a subscription");
+  const before = await firefox.evaluate(`document.querySelector("#endpoint").textContent`);
+  await service.stop();
+  for await (const { name } of Deno.readDir(service.dataDir)) {
+    await Deno.remove(`${service.dataDir}/${name}`, { recursive: true });
+  }
+  await service.startAgain();
+  await diagnosis(firefox, "subscription_ended");
+  await firefox.click("#subscribe");
+  await firefox.waitFor(`document.body.dataset.subscription === "subscribed"`, "a subscription");
+  const after = await firefox.evaluate(`document.querySelector("#endpoint").textContent`);
+  assertEquals(after === before, false);
+});

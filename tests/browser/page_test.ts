@@ -128,8 +128,9 @@ Deno.test("the page keeps the last 100 arrivals, and none after Clear", async ()
   await page.reload();
   await last.waitFor();
   assertEquals(await page.locator("#inbox .text").allTextContents(), shown);
-  await page.locator("#clear").click();
+  await page.locator("#clear").press("Enter");
   await page.locator("#inbox-empty").waitFor();
+  await page.locator("#message:focus").waitFor();
   await page.reload();
   await page.locator("body:not([data-subscription=checking])").waitFor();
   assertEquals(await page.locator("#inbox > li").count(), 0);

@@ -17,7 +17,8 @@
 
 /**
  * @typedef {"insecure_page" | "wrong_browser" | "no_push" | "permission_denied" |
- *   "permission_dismissed" | "registration_failed" | "elsewhere" | "unexpected"} Kind
+ *   "permission_dismissed" | "registration_failed" | "elsewhere" | "subscription_ended" |
+ *   "unexpected"} Kind
  */
 
 /**
@@ -140,6 +141,22 @@ export function elsewhere(origin, wanted) {
     text: `It subscribed at ${origin} instead of ${wanted}, so we cancelled that. ` +
       "Change the settings below and try again; they work at once, without a restart.",
     setup: true,
+  };
+}
+
+/**
+ * The subscription is gone, and not by a click here.
+ *
+ * @returns {Diagnosis}
+ */
+export function subscriptionEnded() {
+  return {
+    kind: "subscription_ended",
+    title: "The subscription has ended",
+    text:
+      "Firefox gave it up: the service no longer knows this browser, perhaps because its data " +
+      "was removed, or the permission was withdrawn. Subscribe again to get a new address.",
+    setup: false,
   };
 }
 

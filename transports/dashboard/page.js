@@ -16,7 +16,14 @@
  */
 import { toBase64url, utf8 } from "./bytes.js";
 import { curlEmpty, curlEncrypted, firefoxCommand, preferences } from "./commands.js";
-import { elsewhere, notPermitted, obstacle, subscribeFailed, unexpected } from "./diagnosis.js";
+import {
+  elsewhere,
+  notPermitted,
+  obstacle,
+  subscribeFailed,
+  subscriptionEnded,
+  unexpected,
+} from "./diagnosis.js";
 import { copy, element, setState, setText } from "./elements.js";
 import { encrypt, PLAINTEXT_BYTES_MAX } from "./encrypt.js";
 import { askWorker, showArrival, showKept, showNothing } from "./inbox.js";
@@ -215,6 +222,15 @@ async function subscribe() {
   }
 }
 
+/** Firefox says that it changed the subscription by itself. */
+async function subscriptionChanged() {
+  const before = state.subscription;
+  await adoptSubscription();
+  if (before !== undefined && state.subscription === undefined) {
+    state.diagnosis = subscriptionEnded();
+  }
+}
+
 async function unsubscribe() {
   await state.subscription?.unsubscribe();
   state.subscription = undefined;
@@ -226,8 +242,6 @@ async function clear() {
   const worker = state.registration?.active;
   if (worker) await askWorker(worker, "clear");
   showNothing();
-  // The button has gone; the keyboard's place must be somewhere.
-  page.message.focus();
 }
 
 /**
@@ -248,8 +262,18 @@ async function act(action) {
     state.busy = false;
     render();
     page.diagnosis.scrollIntoView({ block: "nearest" });
+    keepFocus();
   }
   await renderCommands();
+}
+
+/** A button that was pressed may be gone; the keyboard's user goes on at the next one. */
+function keepFocus() {
+  const { activeElement } = document;
+  const lost = activeElement === null || activeElement === document.body ||
+    activeElement.checkVisibility() === false;
+  const next = state.subscription === undefined ? page.subscribe : page.send;
+  if (lost) (next.disabled ? page.message : next).focus();
 }
 
 function messageBytes() {
@@ -353,7 +377,7 @@ function heardFromWorker(event) {
       state.sent = undefined;
       return;
     case "subscription_changed":
-      return void act(adoptSubscription);
+      return void act(subscriptionChanged);
   }
 }
 

@@ -13,7 +13,7 @@
  * It alone opens the database, pages ask it; and it imports nothing: not every Firefox in use can
  * load a service worker as a module.
  *
- * Messages from a page: `{type: "list"}`, answered on the port with all kept arrivals, newest first;
+ * Messages from a page: `{type: "list"}`, answered on the port with all kept arrivals;
  * `{type: "clear"}`, answered with an empty list. To pages: `{type: "arrived", arrival}` and
  * `{type: "subscription_changed"}`.
  *
@@ -47,7 +47,7 @@ worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.cl
 worker.addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(event.request.url);
   if (origin === location.origin && FILES.includes(pathname)) {
-    event.respondWith(freshOrCached(event.request));
+    event.respondWith(freshOrKept(event.request, pathname));
   }
 });
 worker.addEventListener("push", (event) => event.waitUntil(receive(event.data?.text() ?? null)));
@@ -62,26 +62,42 @@ worker.addEventListener("notificationclick", (event) => {
 worker.addEventListener("message", (event) => event.waitUntil(answer(event)));
 
 async function install() {
-  const cache = await caches.open(CACHE);
-  await cache.addAll(FILES);
+  try {
+    await (await caches.open(CACHE)).addAll(FILES);
+  } catch {
+    // Storage may be forbidden or full: then the page needs the service, and push works all the same.
+  }
   await worker.skipWaiting();
 }
 
 /**
- * The newest copy when the service answers, else the one kept.
+ * The newest copy when the service answers, else the one kept. Copies are kept by path: a query is
+ * whatever a visitor likes, and may not make more of them.
  *
  * @param {Request} request
+ * @param {string} path
  */
-async function freshOrCached(request) {
-  const cache = await caches.open(CACHE);
+async function freshOrKept(request, path) {
   try {
     const response = await fetch(request);
-    if (response.ok) await cache.put(request, response.clone());
+    if (response.ok) await keepCopy(path, response.clone());
     return response;
   } catch (error) {
-    const kept = await cache.match(request, { ignoreSearch: true });
+    const kept = await caches.match(path);
     if (kept === undefined) throw error;
     return kept;
+  }
+}
+
+/**
+ * @param {string} path
+ * @param {Response} response
+ */
+async function keepCopy(path, response) {
+  try {
+    await (await caches.open(CACHE)).put(path, response);
+  } catch {
+    // As at installation: the visitor has the answer, and that is what counts.
   }
 }
 
@@ -119,9 +135,7 @@ async function answer(event) {
 
 /** @returns {Promise<readonly Arrival[]>} */
 async function list() {
-  /** @type {Arrival[]} */
-  const arrivals = await inbox("readonly", (store) => store.getAll());
-  return arrivals.reverse();
+  return await inbox("readonly", (store) => store.getAll());
 }
 
 /**

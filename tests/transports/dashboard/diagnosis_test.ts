@@ -34,7 +34,7 @@ for (
     [{ permission: "denied" }, "permission_denied", "address bar"],
   ] as const
 ) {
-  Deno.test(`obstacle() of ${Deno.inspect(change)} => ${kind}`, () => {
+  Deno.test(`obstacle() of ${Deno.inspect(change, { compact: true, breakLength: Infinity })} => ${kind}`, () => {
     const found = obstacle({ ...GOOD, ...change });
     assertEquals(found?.kind, kind);
     assertStringIncludes(found?.text ?? "", words);

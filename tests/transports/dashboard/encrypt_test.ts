@@ -102,7 +102,7 @@ for (
     ["auth", { ...receiver().keys, auth: "AAAA" }, "auth: 16 bytes expected, 3 found"],
   ] as const
 ) {
-  Deno.test(`encrypt() names a ${name} of the wrong length`, async () => {
+  Deno.test(`encrypt() says that ${name} has the wrong length`, async () => {
     await assertRejects(() => encrypt(new Uint8Array(1), keys), RangeError, message);
   });
 }
