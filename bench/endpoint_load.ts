@@ -9,7 +9,7 @@
  * message, at a moderate rate. All parts share the machine's cores.
  *
  * ```sh
- * deno run -A bench/endpoint_load.ts
+ * deno run -A bench/endpoint_load.ts [--v8-flags=FLAGS]
  * ```
  *
  * @module
@@ -19,7 +19,7 @@ import { run } from "../tests/support/programs.ts";
 import { PushClient } from "../tests/support/push_client.ts";
 import { report } from "../tests/support/seeded.ts";
 import { authorization, newVapidKeys, opaqueBody, post } from "../tests/support/sender.ts";
-import { Service } from "../tests/support/service.ts";
+import { Service, type ServiceOptions } from "../tests/support/service.ts";
 
 /** Bytes of each body: a short notification, encrypted. */
 const BODY_BYTES = 300;
@@ -38,6 +38,8 @@ export interface LoadPlan {
   readonly timed: number;
   /** Posts a second while timing. */
   readonly timedPerSecond: number;
+  /** Flags of V8 for the service, such as `--max-semi-space-size=1`. */
+  readonly v8Flags?: string;
 }
 
 /** One answer. */
@@ -87,7 +89,7 @@ async function away(
   plan: LoadPlan,
   how: { readonly ttl: number; readonly vapid?: ReturnType<typeof newVapidKeys> },
 ): Promise<Measured> {
-  await using service = await Service.start();
+  await using service = await Service.start(serviceOptions(plan));
   const fleet = await subscribe(service, how.vapid?.publicKey);
   await Promise.all(fleet.clients.map((client) => client.close()));
   const [endpoint = ""] = fleet.endpoints;
@@ -99,7 +101,7 @@ async function away(
 }
 
 async function connected(plan: LoadPlan): Promise<{ rate: Measured; delivered: number }> {
-  await using service = await Service.start();
+  await using service = await Service.start(serviceOptions(plan));
   const { clients, endpoints } = await subscribe(service, undefined);
   const ttl = ["-H", `TTL: ${TTL_SECONDS}`];
   const rate = await generate("stored, handed to a device that acks", plan, endpoints, ttl);
@@ -114,7 +116,7 @@ async function connected(plan: LoadPlan): Promise<{ rate: Measured; delivered: n
 }
 
 async function delays(plan: LoadPlan): Promise<LoadResult["delayMs"]> {
-  await using service = await Service.start();
+  await using service = await Service.start(serviceOptions(plan));
   const { clients, endpoints } = await subscribe(service, undefined);
   const waits: Promise<number>[] = [];
   const began = performance.now();
@@ -158,6 +160,10 @@ async function subscribe(
   return { clients, endpoints };
 }
 
+function serviceOptions({ v8Flags }: LoadPlan): ServiceOptions {
+  return v8Flags === undefined ? {} : { denoFlags: ["-A", `--v8-flags=${v8Flags}`] };
+}
+
 /** Posts by `h2load` to the endpoints in turn, and reads what it counted. */
 async function generate(
   name: string,
@@ -188,7 +194,9 @@ async function generate(
 }
 
 if (import.meta.main) {
-  const plan = { posts: 40_000, connections: 32, timed: 2_000, timedPerSecond: 200 };
+  const flag = Deno.args.find((one) => one.startsWith("--v8-flags="));
+  const v8Flags = flag === undefined ? {} : { v8Flags: flag.slice("--v8-flags=".length) };
+  const plan = { posts: 40_000, connections: 32, timed: 2_000, timedPerSecond: 200, ...v8Flags };
   const { rates, delivered, delayMs } = await measureLoad(plan);
   for (const { name, perSecond, accepted } of rates) {
     report(`${name}: ${Math.round(perSecond)} POST/s (${accepted} of ${plan.posts} answered 2xx)`);
