@@ -69,6 +69,7 @@ export class GroupCommit implements AsyncDisposable {
   #batch = 0;
   #restarts = 0;
   #flushScheduled = false;
+  #everOpened = false;
   #closing = false;
 
   private constructor(options: GroupCommitOptions) {
@@ -156,6 +157,7 @@ export class GroupCommit implements AsyncDisposable {
       case "opened":
         this.#batch = answer.batch;
         this.#phase = { kind: "ready", worker };
+        this.#everOpened = true;
         this.#opened.resolve();
         return this.#flush();
       case "refused":
@@ -188,7 +190,7 @@ export class GroupCommit implements AsyncDisposable {
     const batch = this.#inFlight;
     this.#inFlight = [];
     if (batch.length > 0) this.#settleByReceipt(batch, reason);
-    if (this.#batch === 0 && this.#phase.kind === "starting") return this.#end(worker, reason);
+    if (!this.#everOpened) return this.#end(worker, reason);
     if (this.#restarts >= RESTARTS_MAX) {
       return this.#end(worker, `its writer failed ${RESTARTS_MAX} times: ${reason}`);
     }

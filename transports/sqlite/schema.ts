@@ -92,16 +92,17 @@ export function configureReader(database: DatabaseSync): void {
 }
 
 /**
- * Brings the file at `path` to the newest version, each step in a transaction of its own.
+ * Checks that the file at `path` is one this program may write, without changing it; gives back the
+ * version of its schema, 0 for a new file.
  *
  * @throws {StoreOpenError} `"foreign"` for the database of another program, `"newer_schema"` for
  * that of a newer version of this one.
  */
-export function migrate(
+export function schemaVersion(
   database: DatabaseSync,
   path: string,
   migrations: readonly string[] = MIGRATIONS,
-): void {
+): number {
   const version = pragma(database, "user_version");
   const application = pragma(database, "application_id");
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
@@ -118,11 +119,23 @@ export function migrate(
       `Cannot open "${path}": its schema has version ${version}, this program knows versions up to ${migrations.length}. Start the newer program that wrote it`,
     );
   }
+  return version;
+}
+
+/**
+ * Brings a file whose schema has this version to the newest, each step in a transaction of its own.
+ * After a failure the connection is only good for being closed.
+ */
+export function migrate(
+  database: DatabaseSync,
+  version: number,
+  migrations: readonly string[] = MIGRATIONS,
+): void {
   for (const [index, statements] of migrations.entries()) {
     if (index < version) continue;
     // The version is set by the same transaction: a crash leaves the file at one version or the next.
     database.exec(
-      `BEGIN IMMEDIATE; ${statements}
+      `BEGIN IMMEDIATE; ${statements};
        PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1}; COMMIT`,
     );
   }

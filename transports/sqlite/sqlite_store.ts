@@ -70,6 +70,9 @@ const FILE_NAME = "messages.sqlite";
 /** The lock's file in the same directory. */
 const LOCK_NAME = "messages.lock";
 
+/** The smallest page of a SQLite file, and so the smallest file that is not empty. */
+const PAGE_BYTES_MIN = 512;
+
 /** Sixty days. */
 const USER_LIFETIME_SECONDS = 60 * 86_400;
 
@@ -242,9 +245,14 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** Makes the file, for this user only: SQLite gives its other files the mode of this one. */
+/**
+ * Makes the file, for this user only: SQLite gives its other files the mode of this one. A file of
+ * less than a page is refused here, for SQLite takes it for an empty one and writes over it.
+ */
 function makeFile(path: string): void {
-  Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }).close();
+  using file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  const { size } = file.statSync();
+  if (size > 0 && size < PAGE_BYTES_MIN) throw new Error("file is not a database");
 }
 
 /**

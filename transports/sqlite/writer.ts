@@ -14,7 +14,7 @@ import { invariant, quoted, storeErrorCode } from "./errors.ts";
 import type { Operation, Outcome, Result } from "./operations.ts";
 import type { ChannelOutcome, PushMessage, SaveOutcome } from "./records.ts";
 import { integerColumn } from "./rows.ts";
-import { configureWriter, migrate } from "./schema.ts";
+import { configureWriter, migrate, schemaVersion } from "./schema.ts";
 
 /** Prepares the statements of the writer, once for all batches. */
 function prepare(database: DatabaseSync) {
@@ -65,14 +65,15 @@ export class Writer implements Disposable {
   /**
    * Opens the file at `path`, creates it when missing and brings its schema up to date.
    *
-   * @throws What `migrate` throws, and SQLite's own errors.
+   * @throws What `schemaVersion` throws, and SQLite's own errors.
    */
   constructor(path: string, userLifetimeMs: number) {
     this.#database = new DatabaseSync(path);
     this.#userLifetimeMs = userLifetimeMs;
     try {
+      const version = schemaVersion(this.#database, path);
       configureWriter(this.#database);
-      migrate(this.#database, path);
+      migrate(this.#database, version);
       this.#sql = prepare(this.#database);
       const state = this.#sql.state.get();
       this.#lastSortKey = integerColumn(state, "last_sort_key");
