@@ -13,7 +13,6 @@
  *
  * @example
  * ```ts
- * import { Metrics } from "./metrics.ts";
  * const metrics = new Metrics();
  * metrics.accepted("stored");
  * await metrics.text(); // … heliograph_messages_accepted_total{route="stored"} 1 …

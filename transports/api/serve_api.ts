@@ -9,7 +9,6 @@
  * ```ts
  * import { dashboardFiles as files } from "../dashboard/files.ts";
  * import { Metrics } from "./metrics.ts";
- * import { serveApi } from "./serve_api.ts";
  *
  * await using api = await serveApi({
  *   hostname: "127.0.0.1",
