@@ -4,6 +4,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { settingsMarkdown } from "../transports/command_line/help.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -169,4 +170,9 @@ Deno.test("the continuous integration runs the README's test command", async () 
   const script = await Deno.readTextFile(new URL(".ci/run", ROOT));
   const command = script.trimEnd().split("\n").at(-1) ?? "";
   assertStringIncludes(readme, command);
+});
+
+Deno.test("the README's table of settings is the program's", async () => {
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+  assertStringIncludes(readme, settingsMarkdown().trim());
 });
