@@ -212,6 +212,23 @@ const RESTARTING: readonly Scenario[] = [
   }],
 ];
 
+const RESTARTING_FIREFOX: readonly Scenario[] = [
+  ["keeps its subscription when it restarts, and gets what came meanwhile", async (world) => {
+    const uaid = uaidOf(world);
+    const { subscription } = world;
+    await world.firefox.close();
+    await world.accepted("while the browser was closed");
+    const from = world.wire.size;
+    await world.firefox.startAgain();
+    await world.seen("while the browser was closed");
+    const hello = world.wire.all.slice(from).find((one) => one.type === "hello");
+    assertEquals(hello?.body.get("uaid"), uaid);
+    await world.firefox.navigate(world.page.url);
+    assertEquals(readSubscription(await world.firefox.evaluate("current()")), subscription);
+    await world.deliver("after the browser's restart");
+  }],
+];
+
 const UNSUBSCRIBING: readonly Scenario[] = [
   ["unsubscribes, after which its endpoint is gone", async (world) => {
     const { subscription } = world;
@@ -253,7 +270,7 @@ const UNSUBSCRIBING: readonly Scenario[] = [
 
 Deno.test("A real Firefox", async (t) => {
   await using world = await FirefoxWorld.open();
-  const parts = [SUBSCRIBING, REFUSED, RECONNECTING, RESTARTING, UNSUBSCRIBING];
+  const parts = [SUBSCRIBING, REFUSED, RECONNECTING, RESTARTING, RESTARTING_FIREFOX, UNSUBSCRIBING];
   for (const [name, play] of parts.flat()) {
     // Each step stands on those before it: after a failure the rest would only repeat it.
     if (!await t.step(name, () => play(world))) return;

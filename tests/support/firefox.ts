@@ -32,62 +32,58 @@ export interface FirefoxOptions {
 /** An answer or event of the remote end; the fields are checked where they are used. */
 type Answer = ReadonlyMap<string, unknown>;
 
+/** One life of the browser. */
+interface Process {
+  readonly child: Deno.ChildProcess;
+  readonly streams: Promise<unknown>;
+  readonly socket: WebSocket;
+  readonly answers: Arrivals<Answer>;
+}
+
 /** A running Firefox with one tab. */
 export class Firefox implements AsyncDisposable {
   readonly #profile: string;
-  readonly #child: Deno.ChildProcess;
-  readonly #streams: Promise<unknown>;
-  readonly #socket: WebSocket;
-  readonly #answers = new Arrivals<Answer>();
+  #process: Process;
   #context = "";
   #lastId = 0;
 
-  private constructor(
-    parts: {
-      profile: string;
-      child: Deno.ChildProcess;
-      streams: Promise<unknown>;
-      socket: WebSocket;
-    },
-  ) {
-    this.#profile = parts.profile;
-    this.#child = parts.child;
-    this.#streams = parts.streams;
-    this.#socket = parts.socket;
-    this.#socket.addEventListener("message", ({ data }) => {
-      if (typeof data === "string") this.#answers.add(record(JSON.parse(data)));
-    });
-    this.#socket.addEventListener("close", () => this.#answers.end("the browser went away"));
+  private constructor(profile: string, process: Process) {
+    this.#profile = profile;
+    this.#process = process;
   }
 
   /** Starts a browser with a fresh profile; resolves when its tab can be driven. */
   static async start(options: FirefoxOptions): Promise<Firefox> {
     const profile = await Deno.makeTempDir({ prefix: "heliograph-firefox-" });
-    await Deno.writeTextFile(`${profile}/user.js`, preferenceLines(options));
-    if (options.caFile !== undefined) await trust(profile, options.caFile);
-    const child = spawn(profile);
-    const lines = new Arrivals<string>();
-    const streams = Promise.all([
-      eachLine(child.stdout, () => {}),
-      eachLine(child.stderr, (line) => lines.add(line)).then(() => lines.end("Firefox ended")),
-    ]);
     try {
-      const line = await lines.next((text) => text.includes("WebDriver BiDi listening on"), {
-        what: "Firefox to listen",
-        withinMs: START_MS,
-      });
-      const url = /ws:\/\/\S+/.exec(line)?.[0] ?? "";
-      const socket = await connect(`${url}/session`);
-      const firefox = new Firefox({ profile, child, streams, socket });
+      await Deno.writeTextFile(`${profile}/user.js`, preferenceLines(options));
+      if (options.caFile !== undefined) await trust(profile, options.caFile);
+      const firefox = new Firefox(profile, await startProcess(profile));
       await firefox.#openSession();
       return firefox;
     } catch (error) {
-      child.kill("SIGKILL");
-      await child.status;
-      await streams;
       await Deno.remove(profile, { recursive: true });
       throw error;
     }
+  }
+
+  /** Closes the browser and keeps its profile. */
+  async close(): Promise<void> {
+    const { child, socket, streams } = this.#process;
+    const timer = setTimeout(() => child.kill("SIGKILL"), CLOSE_MS);
+    // The answer may be lost with the browser; what counts is that the process ends.
+    const closed = this.#command("browser.close", {}).catch(() => undefined);
+    await child.status;
+    clearTimeout(timer);
+    socket.close();
+    await closed;
+    await streams;
+  }
+
+  /** Starts a closed browser again, with everything it had kept. */
+  async startAgain(): Promise<void> {
+    this.#process = await startProcess(this.#profile);
+    await this.#openSession();
   }
 
   /** Loads a page and waits until it is complete. */
@@ -169,13 +165,7 @@ export class Firefox implements AsyncDisposable {
 
   /** Closes the browser and removes its profile. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), CLOSE_MS);
-    const closed = this.#command("browser.close", {}).catch(() => this.#child.kill("SIGKILL"));
-    await this.#child.status;
-    clearTimeout(timer);
-    this.#socket.close();
-    await closed;
-    await this.#streams;
+    await this.close();
     await Deno.remove(this.#profile, { recursive: true });
   }
 
@@ -189,8 +179,9 @@ export class Firefox implements AsyncDisposable {
 
   async #command(method: string, params: Readonly<Record<string, unknown>>): Promise<Answer> {
     const id = ++this.#lastId;
-    this.#socket.send(JSON.stringify({ id, method, params }));
-    const answer = await this.#answers.next((one) => one.get("id") === id, {
+    const { socket, answers } = this.#process;
+    socket.send(JSON.stringify({ id, method, params }));
+    const answer = await answers.next((one) => one.get("id") === id, {
       what: `Firefox to answer ${method}`,
       withinMs: COMMAND_MS,
     });
@@ -207,6 +198,33 @@ function record(value: unknown): Answer {
     throw new TypeError(`Not an object from the browser: ${Deno.inspect(value)}`);
   }
   return new Map<string, unknown>(Object.entries(value));
+}
+
+async function startProcess(profile: string): Promise<Process> {
+  const child = spawn(profile);
+  const lines = new Arrivals<string>();
+  const streams = Promise.all([
+    eachLine(child.stdout, () => {}),
+    eachLine(child.stderr, (line) => lines.add(line)).then(() => lines.end("Firefox ended")),
+  ]);
+  try {
+    const line = await lines.next((text) => text.includes("WebDriver BiDi listening on"), {
+      what: "Firefox to listen",
+      withinMs: START_MS,
+    });
+    const socket = await connect(`${/ws:\/\/\S+/.exec(line)?.[0] ?? ""}/session`);
+    const answers = new Arrivals<Answer>();
+    socket.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") answers.add(record(JSON.parse(data)));
+    });
+    socket.addEventListener("close", () => answers.end("the browser went away"));
+    return { child, streams, socket, answers };
+  } catch (error) {
+    child.kill("SIGKILL");
+    await child.status;
+    await streams;
+    throw error;
+  }
 }
 
 function spawn(profile: string): Deno.ChildProcess {
