@@ -91,7 +91,7 @@ export interface HttpDoorOptions {
   readonly allowedHosts?: readonly string[];
   /** Connections at most; default 10,000. The ones above it are closed at once. */
   readonly connectionsMax?: number;
-  /** Connections from one address that is not loopback; default 1,000. */
+  /** Connections from one address; default 1,000, and for loopback, where proxies come from, no such bound. */
   readonly connectionsPerAddressMax?: number;
   /** Deadlines. */
   readonly timeouts?: DoorTimeouts;
@@ -141,7 +141,6 @@ const ENCODER = new TextEncoder();
 
 /** What the door knows of one connection. */
 interface Connection {
-  readonly address: string;
   /** Requests whose answers are not finished. */
   inWork: number;
   /** The request that arrived last, while it is in work. */
@@ -155,6 +154,8 @@ class NodeHttpDoor implements HttpDoor {
   readonly #server: Server;
   readonly #hosts: HostList;
   readonly #connections = new Map<Duplex, Connection>();
+  /** TCP connections; with TLS also those whose handshake is not done. */
+  readonly #sockets = new Set<Socket>();
   readonly #perAddress = new Map<string, number>();
   #closing: Promise<{ readonly cutRequests: number }> | undefined;
   #drained: (() => void) | undefined;
@@ -174,7 +175,7 @@ class NodeHttpDoor implements HttpDoor {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#sockets.size;
   }
 
   listen(): Promise<void> {
@@ -221,14 +222,16 @@ class NodeHttpDoor implements HttpDoor {
       cutRequests += connection.inWork;
       socket.destroy();
     }
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
     return { cutRequests };
   }
 
   #wire(): void {
     const server = this.#server;
-    const tls = this.#options.tls !== undefined;
-    server.on(tls ? "secureConnection" : "connection", (socket: Socket) => this.#admit(socket));
+    server.on("connection", (socket) => this.#admit(socket));
+    const usable = this.#options.tls === undefined ? "connection" : "secureConnection";
+    server.on(usable, (socket: Duplex) => this.#open(socket));
     server.on("request", (request, response) => this.#serve(request, response));
     server.on("checkContinue", (request, response) => {
       // Until the body is asked for, an answer ends the connection: whether a body follows is unknown.
@@ -243,27 +246,34 @@ class NodeHttpDoor implements HttpDoor {
     server.on("clientError", (error, socket) => this.#clientFailed(error, socket));
   }
 
+  /** Lets a TCP connection in, or cuts it because its address has too many. */
   #admit(socket: Socket): void {
     const address = socket.remoteAddress ?? "";
     const count = (this.#perAddress.get(address) ?? 0) + 1;
-    const countMax = this.#options.connectionsPerAddressMax ?? CONNECTIONS_PER_ADDRESS_MAX;
-    if (count > countMax && !/^(::ffff:)?127\.|^::1$/.test(address)) {
+    const countMax = this.#options.connectionsPerAddressMax ?? perAddressMax(address);
+    if (count > countMax) {
       this.#options.onEvent?.({ kind: "connection_refused" });
       socket.destroy();
       return;
     }
     this.#perAddress.set(address, count);
-    const connection = { address, inWork: 0, last: undefined, farewell: undefined };
-    this.#connections.set(socket, connection);
-    socket.once("close", () => this.#forget(socket, address));
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.#sockets.delete(socket);
+      const left = (this.#perAddress.get(address) ?? 1) - 1;
+      if (left === 0) this.#perAddress.delete(address);
+      else this.#perAddress.set(address, left);
+    });
   }
 
-  #forget(socket: Socket, address: string): void {
-    this.#connections.delete(socket);
-    const left = (this.#perAddress.get(address) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(address);
-    else this.#perAddress.set(address, left);
-    if (this.#connections.size === 0) this.#drained?.();
+  /** Remembers a connection that can carry requests: after the TLS handshake, if there is one. */
+  #open(socket: Duplex): void {
+    if (socket.destroyed) return;
+    this.#connections.set(socket, { inWork: 0, last: undefined, farewell: undefined });
+    socket.once("close", () => {
+      this.#connections.delete(socket);
+      if (this.#connections.size === 0) this.#drained?.();
+    });
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
@@ -399,6 +409,10 @@ function createNodeServer(options: HttpDoorOptions): Server {
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
   });
+}
+
+function perAddressMax(address: string): number {
+  return /^(::ffff:)?127\.|^::1$/.test(address) ? Infinity : CONNECTIONS_PER_ADDRESS_MAX;
 }
 
 function literal(hostname: string): string {

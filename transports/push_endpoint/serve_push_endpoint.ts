@@ -77,6 +77,8 @@ export interface PushEndpointOptions {
   readonly allowedHosts?: readonly string[];
   /** Connections at most; default 10,000. */
   readonly connectionsMax?: number;
+  /** Connections from one address; default 1,000, and for loopback, where proxies come from, no such bound. */
+  readonly connectionsPerAddressMax?: number;
   /** Deadlines for slow and silent senders. */
   readonly timeouts?: DoorTimeouts;
   /** Makes and opens tokens; learns the public URL here if it does not know it. */

@@ -6,44 +6,11 @@
  */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { readBody } from "../../../transports/http_door/body.ts";
-import {
-  answer,
-  type DoorEvent,
-  type HttpDoor,
-  type HttpDoorOptions,
-  openHttpDoor,
-} from "../../../transports/http_door/http_door.ts";
+import type { ServerResponse } from "node:http";
+import { answer, type DoorEvent } from "../../../transports/http_door/http_door.ts";
+import { assertServes, echo, GOOD, H, openDoor } from "./echo_door.ts";
 import { exchange, RawClient } from "./raw_client.ts";
 
-const BODY_BYTES_MAX = 100;
-
-/** Answers with what arrived: method, target and number of bytes. */
-async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const outcome = await readBody(request, response, BODY_BYTES_MAX);
-  switch (outcome.kind) {
-    case "body":
-      return answer(response, 200, {}, `${request.method} ${request.url} ${outcome.bytes.length}`);
-    case "too_large":
-      return answer(response, 413, {}, `too large: ${outcome.declaredBytes}`);
-    case "aborted":
-      return;
-  }
-}
-
-function openDoor(options: Partial<HttpDoorOptions> = {}): Promise<HttpDoor> {
-  return openHttpDoor({ hostname: "127.0.0.1", port: 0, handle: echo, ...options });
-}
-
-const GOOD = "POST /good HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc";
-
-async function assertServes(door: HttpDoor): Promise<void> {
-  const good = await exchange(door.port, GOOD);
-  assertEquals([good.status, good.body], [200, "POST /good 3"]);
-}
-
-const H = "Host: localhost\r\n";
 const POST = `POST /a HTTP/1.1\r\n${H}`;
 const CHUNKED = `${POST}Transfer-Encoding: chunked\r\n\r\n`;
 
@@ -437,64 +404,4 @@ Deno.test("HttpDoor cuts a body without end", async () => {
   await client.read();
   assertEquals((await client.read()).ended, true);
   await assertServes(door);
-});
-
-Deno.test("HttpDoor closes connections above its limit and serves the ones below", async () => {
-  await using door = await openDoor({ connectionsMax: 2 });
-  {
-    using first = await RawClient.open(door.port);
-    using second = await RawClient.open(door.port);
-    for (const client of [first, second]) {
-      await client.write(GOOD);
-      assertEquals((await client.read()).status, 200);
-    }
-    using third = await RawClient.open(door.port);
-    assertEquals((await third.read()).ended, true);
-  }
-});
-
-Deno.test("HttpDoor.close() lets requests in work finish and takes no new ones", async () => {
-  const started = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  const door = await openDoor({
-    handle: async (_request, response) => {
-      started.resolve();
-      await released.promise;
-      answer(response, 201, {}, "done");
-    },
-  });
-  using idle = await RawClient.open(door.port);
-  using client = await RawClient.open(door.port);
-  await client.write(GOOD);
-  await started.promise;
-  const closed = door.close(10_000);
-  assertEquals((await idle.read()).ended, true);
-  released.resolve();
-  const found = await client.read();
-  assertEquals([found.status, found.body], [201, "done"]);
-  assertEquals((await client.read()).ended, true);
-  assertEquals(await closed, { cutRequests: 0 });
-  assertEquals(door.connections, 0);
-});
-
-Deno.test("HttpDoor.close() cuts what is not finished at its deadline and counts it", async () => {
-  const started = Promise.withResolvers<void>();
-  const door = await openDoor({ handle: () => started.resolve() });
-  using client = await RawClient.open(door.port);
-  await client.write(GOOD);
-  await started.promise;
-  assertEquals(await door.close(1), { cutRequests: 1 });
-  assertEquals((await client.read()).ended, true);
-});
-
-Deno.test("openHttpDoor() rejects with EADDRINUSE for a port in use", async () => {
-  await using door = await openDoor();
-  const error = await openDoor({ port: door.port }).catch((error) => error);
-  assertEquals(error.code, "EADDRINUSE");
-});
-
-Deno.test("openHttpDoor() shares a port with reusePort", async () => {
-  await using door = await openDoor({ reusePort: true });
-  await using twin = await openDoor({ port: door.port, reusePort: true });
-  assertEquals(twin.port, door.port);
 });
