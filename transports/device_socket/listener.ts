@@ -36,7 +36,7 @@ import {
   type Ending,
   type SocketEnd,
 } from "./connection.ts";
-import { DeadlineQueue, type DeviceClock, SYSTEM_CLOCK } from "./deadlines.ts";
+import { DeadlineQueue, type DeviceClock, SYSTEM_CLOCK, type TimerHandle } from "./deadlines.ts";
 import type { EarlyBytes } from "./frame_reader.ts";
 import { Handshake, type HandshakeAnswer, type HandshakeHub } from "./handshake.ts";
 import type { HttpProblem, RequestHead } from "./http_head.ts";
@@ -50,7 +50,15 @@ import {
   upgradeInfo,
 } from "./upgrade.ts";
 
-export type { DeviceClock, DeviceEvents, DeviceLimits, DeviceSocket, SocketEnd, UpgradeInfo };
+export type {
+  DeviceClock,
+  DeviceEvents,
+  DeviceLimits,
+  DeviceSocket,
+  SocketEnd,
+  TimerHandle,
+  UpgradeInfo,
+};
 
 /** The answer of an owner who does not want this device now. */
 export interface Refusal {

@@ -43,23 +43,28 @@ export interface BroadcastsArgs {
   readonly observer: Observer;
 }
 
-interface Tracked {
+/** One published id. */
+export interface Tracked {
+  /** Its version, opaque. */
   readonly version: string;
   /** The counter's value when this version was first seen. */
   readonly changedAt: number;
 }
 
-interface State extends BroadcastsArgs {
+/** What is published, and how often that changed. */
+export interface BroadcastsState extends BroadcastsArgs {
+  /** Every id with its version. */
   readonly tracked: Map<string, Tracked>;
+  /** Counts the changes. */
   position: number;
 }
 
 /** The tracker; see the module. */
-export const broadcasts: Actor<BroadcastsProtocol, State, BroadcastsArgs> = {
+export const broadcasts: Actor<BroadcastsProtocol, BroadcastsState, BroadcastsArgs> = {
   name: "broadcasts",
   mailbox: { capacity: BROADCASTS_MAILBOX, overflow: "refuse" },
   async init(args, ctx) {
-    const state: State = { ...args, tracked: new Map(), position: 0 };
+    const state: BroadcastsState = { ...args, tracked: new Map(), position: 0 };
     if (args.source !== undefined) {
       track(state, await args.source.fetch(ctx.signal));
       ctx.after(args.intervalMs, "pollDue");
@@ -78,7 +83,11 @@ export const broadcasts: Actor<BroadcastsProtocol, State, BroadcastsArgs> = {
   },
 };
 
-function poll(state: State, source: BroadcastSource, ctx: Context<BroadcastsProtocol>): void {
+function poll(
+  state: BroadcastsState,
+  source: BroadcastSource,
+  ctx: Context<BroadcastsProtocol>,
+): void {
   ctx.pipe(source.fetch(ctx.signal), "polled", (outcome) => {
     const ok = outcome.status === "fulfilled";
     const reason = ok ? "" : String(outcome.reason);
@@ -87,7 +96,7 @@ function poll(state: State, source: BroadcastSource, ctx: Context<BroadcastsProt
   });
 }
 
-function track(state: State, versions: ReadonlyMap<string, string>): void {
+function track(state: BroadcastsState, versions: ReadonlyMap<string, string>): void {
   for (const [id, version] of versions) {
     const known = state.tracked.get(id);
     if (known?.version === version) continue;
@@ -96,7 +105,10 @@ function track(state: State, versions: ReadonlyMap<string, string>): void {
   }
 }
 
-function news(state: State, { wanted, subscription }: BroadcastQuestion): BroadcastAnswer {
+function news(
+  state: BroadcastsState,
+  { wanted, subscription }: BroadcastQuestion,
+): BroadcastAnswer {
   const changes = new Map<string, string>();
   const unknown: string[] = [];
   const ids = new Set(subscription?.ids);

@@ -73,15 +73,21 @@ export interface DeviceSessionArgs {
 type Ctx = Context<DeviceSessionProtocol>;
 
 /** One incarnation's state; released at any end, a crash included, which leaves the registry. */
-class State implements Disposable {
+export class DeviceSessionState implements Disposable {
+  /** Its socket. */
   readonly socket: DeviceSocket;
+  /** What it shares with the others. */
   readonly services: SessionServices;
+  /** What was decided so far. */
   session: Session = GREETING;
+  /** Its entry in the registry, once it has one. */
   registration: Registration | undefined = undefined;
+  /** Why it ended, for statistics. */
   endReason = "Crashed";
   readonly #ctx: Ctx;
   readonly #openedAt: number;
 
+  /** A session at its greeting. */
   constructor({ socket, services }: DeviceSessionArgs, ctx: Ctx) {
     this.socket = socket;
     this.services = services;
@@ -89,6 +95,7 @@ class State implements Disposable {
     this.#openedAt = ctx.now();
   }
 
+  /** Leaves the registry and reports the end. */
   [Symbol.dispose](): void {
     const { registry, observer } = this.services;
     if (this.registration !== undefined) registry.trySend("leave", this.registration);
@@ -98,13 +105,13 @@ class State implements Disposable {
 }
 
 /** One device connection; see the module. */
-export const deviceSession: Actor<DeviceSessionProtocol, State, DeviceSessionArgs> = {
+export const deviceSession: Actor<DeviceSessionProtocol, DeviceSessionState, DeviceSessionArgs> = {
   name: "device_session",
   mailbox: { capacity: SESSION_MAILBOX, overflow: "refuse" },
   init(args, ctx) {
     ctx.use(args.socket);
     ctx.after(args.services.settings.helloTimeoutMs, "helloDue");
-    return ctx.use(new State(args, ctx));
+    return ctx.use(new DeviceSessionState(args, ctx));
   },
   on: {
     received(state, text, ctx) {
@@ -135,14 +142,14 @@ export const deviceSession: Actor<DeviceSessionProtocol, State, DeviceSessionArg
 };
 
 /** Steps the session and carries out what it wants; a promise only where an effect has to wait. */
-function advance(state: State, input: Input, ctx: Ctx): void | Promise<void> {
+function advance(state: DeviceSessionState, input: Input, ctx: Ctx): void | Promise<void> {
   const [session, effects] = step(state.session, input, ctx.now(), state.services.settings);
   state.session = session;
   return carryOut(state, effects, 0, ctx);
 }
 
 function carryOut(
-  state: State,
+  state: DeviceSessionState,
   effects: readonly Effect[],
   from: number,
   ctx: Ctx,
@@ -155,7 +162,7 @@ function carryOut(
 }
 
 async function resume(
-  state: State,
+  state: DeviceSessionState,
   effects: readonly Effect[],
   next: number,
   waiting: Promise<Input | undefined>,
@@ -166,7 +173,11 @@ async function resume(
   await carryOut(state, effects, next, ctx);
 }
 
-function perform(state: State, effect: Effect, ctx: Ctx): Promise<Input | undefined> | undefined {
+function perform(
+  state: DeviceSessionState,
+  effect: Effect,
+  ctx: Ctx,
+): Promise<Input | undefined> | undefined {
   const { socket, services } = state;
   switch (effect.kind) {
     case "send":
@@ -224,7 +235,7 @@ async function stored(
 }
 
 async function identify(
-  state: State,
+  state: DeviceSessionState,
   { uaid: claimed, broadcasts: wanted }: Extract<Effect, { kind: "identify" }>,
   ctx: Ctx,
 ): Promise<Input> {
@@ -246,7 +257,7 @@ async function identify(
 }
 
 async function readPage(
-  state: State,
+  state: DeviceSessionState,
   { messages: kind, limit }: Extract<Effect, { kind: "read_page" }>,
   ctx: Ctx,
 ): Promise<Input> {
@@ -257,7 +268,7 @@ async function readPage(
 }
 
 async function register(
-  state: State,
+  state: DeviceSessionState,
   { channelId, key, userStored }: Extract<Effect, { kind: "register" }>,
   ctx: Ctx,
 ): Promise<Input> {
@@ -280,7 +291,7 @@ async function register(
   return { kind: "registered", channelId, outcome };
 }
 
-async function unregister(state: State, channelId: string): Promise<Input> {
+async function unregister(state: DeviceSessionState, channelId: string): Promise<Input> {
   try {
     await state.services.store.removeChannel(uaidOf(state), channelId);
     return { kind: "unregistered", channelId, done: true };
@@ -303,7 +314,7 @@ async function resetUser({ store, observer }: SessionServices, uaid: string): Pr
   observer.record({ kind: "user_reset" });
 }
 
-function remove(state: State, sortKeys: readonly number[], ctx: Ctx): void {
+function remove(state: DeviceSessionState, sortKeys: readonly number[], ctx: Ctx): void {
   const { store, observer } = state.services;
   ctx.pipe(store.removeMessages(uaidOf(state), sortKeys), "removed", (outcome) => {
     if (outcome.status === "rejected") reportFailure(observer, "acknowledge", outcome.reason);
@@ -312,14 +323,14 @@ function remove(state: State, sortKeys: readonly number[], ctx: Ctx): void {
 }
 
 function endSession(
-  state: State,
+  state: DeviceSessionState,
   { code, reason }: { readonly code: number; readonly reason: string },
 ): void {
   state.endReason = reason;
   state.socket.close(code, reason);
 }
 
-function uaidOf({ session }: State): string {
+function uaidOf({ session }: DeviceSessionState): string {
   if (session.phase !== "open") throw new Error(`Cannot use the store while ${session.phase}`);
   return session.uaid;
 }

@@ -46,15 +46,18 @@ export interface RegistryProtocol {
   connected(): number;
 }
 
-interface State {
+/** Who is connected, and who is to be told. */
+export interface RegistryState {
+  /** Told what became of each message. */
   readonly observer: Observer;
+  /** The session of each connected user agent. */
   readonly sessions: Map<string, Ref<ConnectedSession>>;
   /** User agents whose session was full when a message came. */
   readonly missed: Set<string>;
 }
 
 /** The registry; see the module. */
-export const registry: Actor<RegistryProtocol, State, { readonly observer: Observer }> = {
+export const registry: Actor<RegistryProtocol, RegistryState, { readonly observer: Observer }> = {
   name: "registry",
   mailbox: { capacity: REGISTRY_MAILBOX, overflow: "refuse" },
   init: ({ observer }) => ({ observer, sessions: new Map(), missed: new Set() }),
@@ -85,7 +88,11 @@ export const registry: Actor<RegistryProtocol, State, { readonly observer: Obser
   },
 };
 
-function handOver(state: State, message: PushMessage, ctx: Context<RegistryProtocol>): boolean {
+function handOver(
+  state: RegistryState,
+  message: PushMessage,
+  ctx: Context<RegistryProtocol>,
+): boolean {
   const session = state.sessions.get(message.uaid);
   if (session === undefined) return false;
   switch (session.trySend("deliver", message)) {

@@ -64,7 +64,9 @@ export type Session =
 
 /** A session whose device is known. */
 export interface OpenSession {
+  /** Tells it from the others. */
   readonly phase: "open";
+  /** The user agent it speaks for. */
   readonly uaid: string;
   /** Whether the user agent is in the store; a new one is written at its first register. */
   userStored: boolean;
@@ -84,13 +86,17 @@ export interface OpenSession {
   removing: readonly number[];
   /** Monotonic time of the device's last accepted ping. */
   clientPingAt: number | undefined;
+  /** Whether a server ping is unanswered. */
   awaitingPong: boolean;
+  /** What it follows. */
   broadcasts: BroadcastSubscription | undefined;
 }
 
 /** Answer to a subscription to broadcasts. */
 export interface BroadcastAnswer {
+  /** What is new, and what nobody publishes. */
   readonly delta: BroadcastDelta;
+  /** What the session follows from now on. */
   readonly subscription: BroadcastSubscription | undefined;
 }
 
