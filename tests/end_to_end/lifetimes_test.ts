@@ -70,6 +70,29 @@ Deno.test("SIGTERM closes devices with 1001, ends TCP though they do not answer,
   await assertRejects(() => PushClient.connect(service.deviceUrl));
 });
 
+Deno.test("SIGTERM lets a post that has begun finish, and keeps its message", async () => {
+  await using service = await Service.start();
+  const device = await PushClient.connect(service.deviceUrl);
+  const { uaid } = device;
+  const { endpoint } = await device.register();
+  await using sender = await WebSocketClient.open({ port: service.endpointPort });
+  const body = opaqueBody(100);
+  const { host, pathname } = new URL(endpoint);
+  const fields = ["TTL: 60", "Content-Encoding: aes128gcm", `Content-Length: ${body.length}`];
+  await sender.raw(`POST ${pathname} HTTP/1.1\r\nHost: ${host}\r\n${fields.join("\r\n")}\r\n\r\n`);
+  await sender.raw(body.subarray(0, 50));
+  // A request behind it on another connection was answered: the first half has arrived.
+  assertEquals((await post(endpoint, undefined, { ttlSeconds: 0 })).status, 201);
+  service.signal("SIGTERM");
+  await device.ended; // The drain has begun.
+  await sender.raw(body.subarray(50));
+  assertEquals((await sender.http()).status, 201);
+  assertEquals(await service.ended(), { code: 0, signal: null });
+  await service.startAgain();
+  await using back = await PushClient.connect(service.deviceUrl, { uaid });
+  await back.notifications.next((one) => one.data !== undefined, { what: "the late message" });
+});
+
 Deno.test("A second signal ends the service at once, whatever still drains", async () => {
   await using service = await Service.start();
   // Half a request keeps the drain waiting for the rest.
