@@ -1,12 +1,17 @@
 /**
- * How much resident memory does an idle device connection cost, and how fast are they accepted?
+ * What does an idle device connection cost in resident memory, how fast are connections accepted,
+ * and how fast are small messages answered?
  *
  * Three processes: the server (the device door with an owner that answers and remembers a name),
- * the devices, and this one, which reads the server's resident set from `/proc` while all
- * connections are idle after a greeting and its answer. The figure is the slope between two
- * counts: what the runtime itself needs is the same for one connection and for a hundred thousand.
+ * the devices, and this one, which reads the server's anonymous resident memory and processor time
+ * from `/proc`. Memory is read while all connections are idle after a greeting and its answer; the
+ * figure is the slope between two counts, since what the runtime itself needs is the same for one
+ * connection and for a hundred thousand. Then fifty devices send as fast as they are answered.
  *
- * `deno run -A bench/connections_socket.ts [--from 2000] [--to 12000] [--tls CERT KEY] [--flags V8]`
+ * ```sh
+ * deno run -A bench/connections_socket.ts [--from 2000] [--to 12000] [--seconds 3] \
+ *   [--flags --max-semi-space-size=1] [--tls CERT KEY CA]
+ * ```
  *
  * @module
  */
@@ -19,8 +24,16 @@ const HELLO = '{"messageType":"hello","broadcasts":{},"use_webpush":true}';
 const REPLY = '{"messageType":"hello","uaid":"0123456789abcdef0123456789abcdef","status":200,' +
   '"use_webpush":true,"broadcasts":{}}';
 
+/** An acknowledgement as Firefox sends it: the usual small message. */
+const ACK = '{"messageType":"ack","updates":[{"channelID":"5d1c9b6e-2c1f-4c0f-9e53-0a2f0a7c1f11",' +
+  '"version":"gAAAAABnQ","code":100}]}';
+
 /** Devices which connect at the same time. */
 const PARALLEL = 64;
+
+/** Devices which send as fast as they are answered, and messages each has on its way. */
+const SENDERS = 50;
+const WINDOW = 16;
 
 /** What the server's side of a connection holds in the bench: about the least an owner needs. */
 class Owner {
@@ -41,8 +54,7 @@ class Owner {
   closed(): void {}
 }
 
-function serve(tls: readonly string[]): void {
-  const [certFile, keyFile] = tls;
+function serve(certFile: string | undefined, keyFile: string | undefined): void {
   const listener = listenDevices({
     hostname: "127.0.0.1",
     port: 0,
@@ -56,37 +68,64 @@ function serve(tls: readonly string[]): void {
   print({ port: listener.port });
 }
 
-/** Connects as many devices as each line of its input says, and prints how long that took. */
-async function connectAll(port: number, tls: boolean): Promise<void> {
+/** Obeys its input, one line each: a number of devices to reach, or `send` and milliseconds. */
+async function runDevices(port: number, caFile: string | undefined): Promise<void> {
   const connections: Deno.Conn[] = [];
-  const caCerts = tls ? [Deno.readTextFileSync(Deno.args[3] ?? "")] : [];
-  const bytes = new Uint8Array([
-    ...new TextEncoder().encode(upgradeRequest({ port })),
-  ]);
-  const hello = frameBytes({ opcode: 1, payload: HELLO });
-  async function connectOne(): Promise<void> {
-    const conn = tls
-      ? await Deno.connectTls({ hostname: "localhost", port, caCerts })
-      : await Deno.connect({ hostname: "127.0.0.1", port });
-    const buffer = new Uint8Array(1024);
-    await conn.write(bytes);
-    await conn.read(buffer);
-    await conn.write(hello);
-    await conn.read(buffer);
-    connections.push(conn);
-  }
+  const caCerts = caFile === undefined ? undefined : [Deno.readTextFileSync(caFile)];
   for await (const line of lines(Deno.stdin.readable)) {
-    const target = Number(line);
+    const [command, value] = line.split(" ");
     const startedAt = performance.now();
-    let started = connections.length;
-    await Promise.all(Array.from({ length: PARALLEL }, async () => {
-      while (started < target) {
-        started++;
-        await connectOne();
-      }
-    }));
-    print({ connections: connections.length, ms: performance.now() - startedAt });
+    if (command === "send") {
+      print({ answers: await sendFor(Number(value), connections.slice(-SENDERS)) });
+    } else {
+      await connectUpTo(Number(command), connections, port, caCerts);
+      print({ ms: performance.now() - startedAt });
+    }
   }
+}
+
+async function connectUpTo(
+  target: number,
+  connections: Deno.Conn[],
+  port: number,
+  caCerts: string[] | undefined,
+): Promise<void> {
+  const request = new TextEncoder().encode(upgradeRequest({ port }));
+  const hello = frameBytes({ opcode: 1, payload: HELLO });
+  let started = connections.length;
+  await Promise.all(Array.from({ length: PARALLEL }, async () => {
+    while (started < target) {
+      started++;
+      const conn = caCerts === undefined
+        ? await Deno.connect({ hostname: "127.0.0.1", port })
+        : await Deno.connectTls({ hostname: "localhost", port, caCerts });
+      const buffer = new Uint8Array(1024);
+      await conn.write(request);
+      await conn.read(buffer);
+      await conn.write(hello);
+      await conn.read(buffer);
+      connections.push(conn);
+    }
+  }));
+}
+
+/** Keeps a window of messages on its way on each connection; gives the answers received. */
+async function sendFor(ms: number, connections: readonly Deno.Conn[]): Promise<number> {
+  const ack = frameBytes({ opcode: 1, payload: ACK });
+  const answerBytes = frameBytes({ opcode: 1, payload: REPLY, masked: false }).length;
+  const window = new Uint8Array(ack.length * WINDOW);
+  for (let i = 0; i < WINDOW; i++) window.set(ack, i * ack.length);
+  const endAt = performance.now() + ms;
+  let answers = 0;
+  await Promise.all(connections.map(async (conn) => {
+    const buffer = new Uint8Array(65_536);
+    while (performance.now() < endAt) {
+      await conn.write(window);
+      for (let bytes = 0; bytes < answerBytes * WINDOW;) bytes += await conn.read(buffer) ?? 0;
+      answers += WINDOW;
+    }
+  }));
+  return answers;
 }
 
 function print(value: Readonly<Record<string, number>>): void {
@@ -163,44 +202,53 @@ function option(name: string): string | undefined {
   return at < 0 ? undefined : Deno.args[at + 1];
 }
 
+/** Processor time a process has used, in milliseconds; the kernel counts hundredths of a second. */
+function processorMs(pid: number): number {
+  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).replace(/^.*\) /, "").split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 async function measure(): Promise<void> {
   const from = Number(option("from") ?? 2_000);
   const to = Number(option("to") ?? 12_000);
+  const seconds = Number(option("seconds") ?? 3);
   const at = Deno.args.indexOf("--tls");
-  const tls = at < 0 ? [] : Deno.args.slice(at + 1, at + 3);
+  const [cert, key, ca] = at < 0 ? [] : Deno.args.slice(at + 1, at + 4);
   const flags = option("flags");
-  await using server = new Child(flags === undefined ? [] : [`--v8-flags=${flags}`], [
-    "serve",
-    ...tls,
-  ]);
-  const port = await server.answer("port");
-  const readings: number[] = [await settledBytes(server.pid)];
-  await using devices = new Child([], ["devices", String(port), String(tls.length > 0), ...tls]);
+  const serverArgs = cert === undefined || key === undefined ? ["serve"] : ["serve", cert, key];
+  await using server = new Child(flags === undefined ? [] : [`--v8-flags=${flags}`], serverArgs);
+  const port = String(await server.answer("port"));
+  const base = await settledBytes(server.pid);
+  await using devices = new Child([], ca === undefined ? ["devices", port] : ["devices", port, ca]);
+  const readings: number[] = [];
+  let acceptMs = 0;
   for (const count of [from, to]) {
     await devices.tell(count);
-    const ms = await devices.answer("ms");
+    acceptMs = await devices.answer("ms");
     readings.push(await settledBytes(server.pid));
-    const resident = readings.at(-1) ?? 0;
-    const added = count === from ? from : to - from;
-    Deno.stdout.writeSync(new TextEncoder().encode(
-      `${count} connections: ${(resident / 2 ** 20).toFixed(1)} MiB resident, ` +
-        `${Math.round(added / ms * 1000)} accepted/s\n`,
-    ));
   }
-  const [base = 0, first = 0, last = 0] = readings;
+  const [first = 0, last = 0] = readings;
+  const cpuBefore = processorMs(server.pid);
+  await devices.tell(`send ${seconds * 1000}`);
+  const answers = await devices.answer("answers");
   print({
-    baseBytes: base,
+    residentBytes: last,
     bytesPerConnectionSlope: Math.round((last - first) / (to - from)),
-    bytesPerConnectionAboveBase: Math.round((last - base) / to),
+    bytesPerConnectionAboveStart: Math.round((last - base) / to),
+    acceptedPerSecond: Math.round((to - from) / acceptMs * 1000),
+    messagesPerSecond: Math.round(answers / seconds),
+    processorMicrosecondsPerMessage: Math.round(
+      (processorMs(server.pid) - cpuBefore) / answers * 10_000,
+    ) / 10,
   });
 }
 
 switch (Deno.args[0]) {
   case "serve":
-    serve(Deno.args.slice(1));
+    serve(Deno.args[1], Deno.args[2]);
     break;
   case "devices":
-    await connectAll(Number(Deno.args[1]), Deno.args[2] === "true");
+    await runDevices(Number(Deno.args[1]), Deno.args[2]);
     break;
   default:
     await measure();
