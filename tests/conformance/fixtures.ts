@@ -6,7 +6,7 @@
 
 import { MemoryStore } from "../../transports/memory/memory_store.ts";
 import { openSqliteStore } from "../../transports/sqlite/sqlite_store.ts";
-import type { StoreFixture, StoreSettings } from "./message_store.ts";
+import type { StoreFixture, StoreSettings } from "./store_world.ts";
 
 /** A store in memory, reopened on its own disk. */
 export function memoryFixture(settings: StoreSettings): Promise<StoreFixture> {

@@ -7,7 +7,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { MessageStore } from "../../actors/push/ports.ts";
 import { memoryFixture, sqliteFixture } from "./fixtures.ts";
-import { channelOf, type StoreSettings, uaidOf, WallClock } from "./message_store.ts";
+import { channelOf, type StoreSettings, uaidOf, WallClock } from "./store_world.ts";
 
 const USERS = [1, 2, 3].map(uaidOf);
 const CHANNELS = [1, 2].map(channelOf);

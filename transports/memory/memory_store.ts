@@ -9,12 +9,12 @@
  * A function of the test sees every call, so it can record them and decide what goes wrong with
  * each: see {@link Fault}.
  *
- * @example Fail the third call
+ * @example Fail the second call
  * ```ts
- * import { MemoryStore } from "./memory_store.ts";
- *
- * const store = new MemoryStore({ fault: ({ number }) => number === 3 ? "io" : undefined });
+ * const store = new MemoryStore({ fault: ({ number }) => number === 2 ? "io" : undefined });
  * await store.ping();
+ * const failed = await store.ping().then(() => false, () => true);
+ * if (!failed) throw new Error("the second call did not fail");
  * ```
  *
  * @module
@@ -257,7 +257,7 @@ export class MemoryStore implements AsyncDisposable {
         if (user.messages.size > waitingMax) return "over_limit";
       }
       if (this.#disk.sortKeys.has(sortKey) || !Number.isSafeInteger(sortKey) || sortKey < 1) {
-        throw new Error(`Sort key ${sortKey} is in use, or no positive integer`);
+        throw new Error(`Invariant broken: sort key ${sortKey} is in use or not positive`);
       }
       if (topic !== undefined) {
         this.#removeWhere(user, (old) => old.channelId === channelId && old.topic === topic);

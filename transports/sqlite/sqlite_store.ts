@@ -10,12 +10,14 @@
  *
  * @example Store a user agent and read it back
  * ```ts
- * import { openSqliteStore } from "./sqlite_store.ts";
- *
- * await using store = await openSqliteStore({ directory: await Deno.makeTempDir() });
- * const uaid = "0123456789abcdef0123456789abcdef";
- * await store.saveUser({ uaid, connectedAt: Date.now() });
- * console.log(await store.user(uaid));
+ * const directory = await Deno.makeTempDir();
+ * {
+ *   await using store = await openSqliteStore({ directory });
+ *   const uaid = "0123456789abcdef0123456789abcdef";
+ *   await store.saveUser({ uaid, connectedAt: Date.now() });
+ *   if (await store.user(uaid) === undefined) throw new Error("the user agent is not there");
+ * }
+ * await Deno.remove(directory, { recursive: true });
  * ```
  *
  * @module

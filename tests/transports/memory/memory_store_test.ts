@@ -5,7 +5,7 @@ import {
   MemoryStore,
   StoreError,
 } from "../../../transports/memory/memory_store.ts";
-import { channelOf, uaidOf } from "../../conformance/message_store.ts";
+import { channelOf, uaidOf } from "../../conformance/store_world.ts";
 
 const UAID = uaidOf(1);
 const CHANNEL = channelOf(1);

@@ -6,7 +6,7 @@
  */
 
 import { openSqliteStore, type SqliteStore } from "../../../transports/sqlite/sqlite_store.ts";
-import { channelOf, uaidOf } from "../../conformance/message_store.ts";
+import { channelOf, uaidOf } from "../../conformance/store_world.ts";
 
 const UAID = uaidOf(1);
 const CHANNEL = channelOf(1);

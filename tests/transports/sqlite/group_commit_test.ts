@@ -3,7 +3,7 @@ import { StoreError } from "../../../transports/sqlite/errors.ts";
 import { GroupCommit } from "../../../transports/sqlite/group_commit.ts";
 import { BATCH_MAX, PENDING_MAX, RESTARTS_MAX } from "../../../transports/sqlite/limits.ts";
 import { Reader } from "../../../transports/sqlite/reader.ts";
-import { channelOf, uaidOf } from "../../conformance/message_store.ts";
+import { channelOf, uaidOf } from "../../conformance/store_world.ts";
 import { TemporaryFolder } from "./child_process.ts";
 import { DIE_AFTER, DIE_BEFORE } from "./dying_thread.ts";
 

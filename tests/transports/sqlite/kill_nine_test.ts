@@ -8,7 +8,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { openSqliteStore } from "../../../transports/sqlite/sqlite_store.ts";
-import { uaidOf } from "../../conformance/message_store.ts";
+import { uaidOf } from "../../conformance/store_world.ts";
 import { chooseSeed, Seeded } from "../../support/seeded.ts";
 import { linesOf, startChild, TemporaryFolder } from "./child_process.ts";
 

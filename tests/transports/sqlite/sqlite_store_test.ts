@@ -8,7 +8,7 @@ import {
   StoreOpenError,
   type StoreOpenErrorCode,
 } from "../../../transports/sqlite/sqlite_store.ts";
-import { uaidOf } from "../../conformance/message_store.ts";
+import { uaidOf } from "../../conformance/store_world.ts";
 import { linesOf, runChild, startChild, TemporaryFolder } from "./child_process.ts";
 
 const FILE = "messages.sqlite";

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import type { Operation } from "../../../transports/sqlite/operations.ts";
 import { Reader } from "../../../transports/sqlite/reader.ts";
 import { Writer } from "../../../transports/sqlite/writer.ts";
-import { channelOf, uaidOf } from "../../conformance/message_store.ts";
+import { channelOf, uaidOf } from "../../conformance/store_world.ts";
 import { TemporaryFolder } from "./child_process.ts";
 
 const UAID = uaidOf(1);
