@@ -98,7 +98,7 @@ export interface Context<P> {
   /** Delivers one `Exit` as this tell when the watched actor has ended, at once if it already has. */
   watch<K extends TellsOf<P, Exit>>(ref: Ref<unknown>, type: K): void;
   /** Starts a child of this actor; it is stopped before this actor is, and when this actor crashes. */
-  spawn<C, S, A>(actor: Actor<C, S, A>, options: SpawnOptions<A>): Ref<C>;
+  spawn<C, S, A>(actor: Actor<C, S, A>, options: SpawnOptions<NoInfer<A>>): Ref<C>;
   /** Ends this actor after the message in hand, orderly, with this reason. */
   stop(reason?: string): void;
 }

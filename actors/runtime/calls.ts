@@ -11,7 +11,7 @@
 
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
-import { AskError, type AskErrorCode, invariant } from "./errors.ts";
+import { AskError, type AskErrorCode, invariant, InvariantError } from "./errors.ts";
 import type { WaitingSender } from "./mailbox.ts";
 import { CallbackTimer, type Timers } from "./timers.ts";
 
@@ -158,7 +158,7 @@ export class Calls {
    * @param timeoutMs Milliseconds from now, at least 0.
    */
   add(call: Call, timeoutMs: number): void {
-    invariant(timeoutMs >= 0, `Cannot wait ${timeoutMs} ms for a reply: it must be 0 or more`);
+    if (!(timeoutMs >= 0)) throw new InvariantError(`Cannot wait ${timeoutMs} ms for a reply`);
     let list = this.#lists.get(timeoutMs);
     if (list === undefined) {
       list = new CallList(timeoutMs, (expired) => this.#expire(expired));

@@ -15,14 +15,9 @@ import { Address, type Watcher } from "./address.ts";
 import { DeferredArgs } from "./behaviour.ts";
 import type { Call } from "./calls.ts";
 import { context, type Core } from "./core.ts";
-import { errorText, invariant } from "./errors.ts";
+import { errorText, invariant, InvariantError } from "./errors.ts";
 import { Incarnation, LaterReply, type Notice, release } from "./incarnation.ts";
-import {
-  CRASH_TEXT_CHARS,
-  SHUTDOWN_MS,
-  SPAWNED_CHILDREN_MAX,
-  TURN_MESSAGES_MAX,
-} from "./limits.ts";
+import { CRASH_TEXT_CHARS, SHUTDOWN_MS, TURN_MESSAGES_MAX } from "./limits.ts";
 import type { Runnable } from "./scheduler.ts";
 import { CallbackTimer } from "./timers.ts";
 import type { ActorNode, HaltIntent, NodeState, Owner, Part } from "./tree.ts";
@@ -99,10 +94,7 @@ export class Cell extends Address implements Part, Runnable {
 
   /** Starts the next incarnation; `init` runs in its first turn. */
   boot(): void {
-    invariant(
-      this.#phase === "down" || this.#phase === "ended",
-      `Cannot start "${this.path}": it is ${this.#phase}`,
-    );
+    invariant(this.#phase === "down" || this.#phase === "ended", "An actor was started twice");
     this.#exit = undefined;
     this.#intent = undefined;
     this.#incarnation = new Incarnation(this, ++this.#incarnations);
@@ -216,10 +208,6 @@ export class Cell extends Address implements Part, Runnable {
     const child = new Cell(this.core, parent, actor, options);
     if (parent.retired) child.bury({ kind: "killed" });
     else {
-      invariant(
-        parent.children.length < SPAWNED_CHILDREN_MAX,
-        `Cannot spawn "${name}": "${this.path}" has ${SPAWNED_CHILDREN_MAX} children`,
-      );
       parent.adopt(name, child);
       child.watch({ exited: () => parent.orphan(name) });
       child.boot();
@@ -351,7 +339,7 @@ export class Cell extends Address implements Part, Runnable {
     let result: unknown;
     try {
       const handler = this.behaviour.on[type];
-      invariant(handler !== undefined, `"${this.behaviour.name}" has no handler for "${type}"`);
+      if (handler === undefined) throw new InvariantError(`No handler for "${type}"`);
       result = handler(incarnation.state, payload, incarnation);
     } catch (error) {
       this.crash(incarnation, error);

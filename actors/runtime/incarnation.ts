@@ -14,8 +14,14 @@ import type { Actor, Context, Exit, Later, Ref, SpawnOptions } from "./actor.ts"
 import { addressOf, type Watchable, type Watcher } from "./address.ts";
 import type { Call } from "./calls.ts";
 import type { Cell } from "./cell.ts";
-import { type AskErrorCode, invariant } from "./errors.ts";
-import { LATERS_MAX, PIPES_MAX, RESOURCES_MAX, WATCHES_MAX } from "./limits.ts";
+import { type AskErrorCode, invariant, InvariantError } from "./errors.ts";
+import {
+  LATERS_MAX,
+  PIPES_MAX,
+  RESOURCES_MAX,
+  SPAWNED_CHILDREN_MAX,
+  WATCHES_MAX,
+} from "./limits.ts";
 import { Timer } from "./timers.ts";
 import type { Owner, Part } from "./tree.ts";
 
@@ -251,7 +257,7 @@ export class Incarnation implements Owner {
     type: string,
     map: (outcome: PromiseSettledResult<T>) => unknown,
   ): void {
-    invariant(this.#pipes < PIPES_MAX, `Cannot pipe "${type}": ${PIPES_MAX} pipes are in flight`);
+    this.#limit(this.#pipes, PIPES_MAX, "pipe another promise");
     this.#pipes++;
     const pipe = new Pipe(type, map);
     promise.then(
@@ -272,10 +278,7 @@ export class Incarnation implements Owner {
       return resource;
     }
     this.#resources ??= [];
-    invariant(
-      this.#resources.length < RESOURCES_MAX,
-      `Cannot use another resource: "${this.path}" holds ${RESOURCES_MAX}`,
-    );
+    this.#limit(this.#resources.length, RESOURCES_MAX, "use another resource");
     this.#resources.push(resource);
     return resource;
   }
@@ -285,10 +288,7 @@ export class Incarnation implements Owner {
     if (this.retired) return;
     const watch = new Watch(this, type, addressOf(ref));
     this.#watches ??= new Set();
-    invariant(
-      this.#watches.size < WATCHES_MAX,
-      `Cannot watch "${ref.path}": "${this.path}" watches ${WATCHES_MAX} actors`,
-    );
+    this.#limit(this.#watches.size, WATCHES_MAX, "watch another actor");
     this.#watches.add(watch);
     watch.target.watch(watch);
   }
@@ -312,10 +312,7 @@ export class Incarnation implements Owner {
   /** Remembers a reply that is owed. */
   owe(later: LaterReply<never> | LaterReply<unknown>): void {
     this.#laters ??= new Set();
-    invariant(
-      this.#laters.size < LATERS_MAX,
-      `Cannot owe another reply: "${this.path}" owes ${LATERS_MAX}`,
-    );
+    this.#limit(this.#laters.size, LATERS_MAX, "owe another reply");
     this.#laters.add(later);
   }
 
@@ -341,7 +338,10 @@ export class Incarnation implements Owner {
   /** Takes the place of a child among the living. */
   adopt(name: string, child: Cell): void {
     this.#children ??= new Map();
-    invariant(!this.#children.has(name), `Cannot spawn "${name}": "${this.path}" has one already`);
+    this.#limit(this.#children.size, SPAWNED_CHILDREN_MAX, "spawn another child");
+    if (this.#children.has(name)) {
+      throw new InvariantError(`Cannot spawn "${name}": "${this.path}" has one already`);
+    }
     this.#children.set(name, child);
   }
 
@@ -395,6 +395,11 @@ export class Incarnation implements Owner {
     for (let next = this.takeResource(); next !== undefined; next = this.takeResource()) {
       this.#releaseUnattended(next);
     }
+  }
+
+  /** Crossing a limit of the runtime is a bug of the actor: its own limits should be lower. */
+  #limit(count: number, max: number, action: string): void {
+    if (count >= max) throw new InvariantError(`Cannot ${action}: "${this.path}" has ${max}`);
   }
 
   #releaseUnattended(resource: Disposable | AsyncDisposable): void {

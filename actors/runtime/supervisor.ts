@@ -330,7 +330,7 @@ export class SupervisorPart implements Part, Owner {
 
   #child(part: Part): Child {
     const child = this.#byPart.get(part);
-    invariant(child !== undefined, `"${part.path}" is no child of "${this.path}"`);
+    invariant(child !== undefined, "A part reported to a supervisor which is not its own");
     return child;
   }
 

@@ -11,7 +11,7 @@
  */
 
 import type { Clock, TimerHandle } from "./clock.ts";
-import { invariant } from "./errors.ts";
+import { invariant, InvariantError } from "./errors.ts";
 import { EXPIRIES_PER_WAKE_MAX, PLATFORM_TIMER_MS_MAX } from "./limits.ts";
 
 /** A timer: what a subclass does when it is due. */
@@ -67,7 +67,7 @@ export class Timers implements Disposable {
    * @param ms Milliseconds from now, at least 0.
    */
   arm(timer: Timer, ms: number): void {
-    invariant(ms >= 0, `Cannot arm a timer for ${ms} ms: it must be 0 or more`);
+    if (!(ms >= 0)) throw new InvariantError(`Cannot arm a timer for ${ms} ms`);
     if (timer.index >= 0) this.#remove(timer);
     timer.dueAt = this.#clock.now() + ms;
     timer.sequence = ++this.#sequence;
