@@ -207,6 +207,7 @@ class NodeHttpDoor implements HttpDoor {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const [socket, connection] of this.#connections) {
       if (connection.inWork === 0) socket.destroy();
+      else if (connection.last !== undefined) connection.last.response.shouldKeepAlive = false;
     }
     if (drainMs > 0 && this.#connections.size > 0) {
       await new Promise<void>((resolve) => {
@@ -390,7 +391,7 @@ const REASONS: Readonly<Record<Refusal["status"], string>> = {
 function createNodeServer(options: HttpDoorOptions): Server {
   const { headersMs = HEADERS_TIMEOUT_MS, requestMs = REQUEST_TIMEOUT_MS } = options.timeouts ?? {};
   const settings = {
-    headersTimeout: headersMs,
+    headersTimeout: Math.min(headersMs, requestMs), // The head is a part of the request.
     requestTimeout: requestMs,
     keepAliveTimeout: options.timeouts?.keepAliveMs ?? KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: Math.min(1_000, Math.ceil(headersMs / 4)),
@@ -407,7 +408,6 @@ function createNodeServer(options: HttpDoorOptions): Server {
     key,
     handshakeTimeout: headersMs,
     minVersion: "TLSv1.2",
-    ALPNProtocols: ["http/1.1"],
   });
 }
 

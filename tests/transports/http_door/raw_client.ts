@@ -19,6 +19,7 @@ export interface RawAnswer {
 /** A raw connection to a door on loopback. */
 export class RawClient implements Disposable {
   readonly #connection: Deno.Conn;
+  readonly #headRead = Promise.withResolvers<void>();
   #pending = "";
 
   private constructor(connection: Deno.Conn) {
@@ -28,6 +29,11 @@ export class RawClient implements Disposable {
   /** Connects to a port of 127.0.0.1. */
   static async open(port: number): Promise<RawClient> {
     return new RawClient(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  /** Resolves when the head of the first answer has arrived. */
+  get headRead(): Promise<void> {
+    return this.#headRead.promise;
   }
 
   /** Writes all of it, each character one byte; a server that stopped reading is no error here. */
@@ -45,6 +51,7 @@ export class RawClient implements Disposable {
     while (!this.#pending.includes("\r\n\r\n")) {
       if (!await this.#fill()) return { status: 0, headers: {}, body: "", ended: true };
     }
+    this.#headRead.resolve();
     const head = this.#pending.slice(0, this.#pending.indexOf("\r\n\r\n"));
     this.#pending = this.#pending.slice(head.length + 4);
     const [statusLine = "", ...lines] = head.split("\r\n");

@@ -79,3 +79,14 @@ Deno.test("isPoint() holds for every public key and for no neighbour of one", ()
     assert(!isPoint(new Uint8Array(curve.getPublicKey(null, "hybrid"))));
   }
 });
+
+Deno.test("isPoint() refuses coordinates that are not reduced", () => {
+  const p = 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n;
+  const text = (x: bigint, y: bigint) =>
+    [x, y].map((n) => n.toString(16).padStart(64, "0")).join("");
+  const bytes = (x: bigint, y: bigint) => new Uint8Array(Buffer.from(`04${text(x, y)}`, "hex"));
+  // (5, y) is on the curve, and so would be (p + 5, y) if it were not reduced.
+  const y = 0x459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbccn;
+  assert(isPoint(bytes(5n, y)));
+  assert(!isPoint(bytes(p + 5n, y)));
+});
