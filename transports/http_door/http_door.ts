@@ -316,9 +316,8 @@ class NodeHttpDoor implements HttpDoor {
     if (connection.last?.request === request) connection.last = undefined;
     const socket = request.socket;
     if (!request.complete && !socket.destroyed) discardRest(request);
-    if (connection.inWork > 0) return;
-    if (connection.farewell !== undefined) this.#say(socket, connection.farewell);
-    else if (this.#closing !== undefined) socket.end();
+    if (connection.inWork > 0 || connection.farewell === undefined) return;
+    this.#say(socket, connection.farewell);
   }
 
   #failed(response: ServerResponse, error: unknown): void {
