@@ -17,7 +17,7 @@
  *   port: 0,
  *   handle: (_request, response) => void response.end("hello"),
  * });
- * const { body } = await fetch(`http://127.0.0.1:${door.port}/`);
+ * const text = await (await fetch(`http://127.0.0.1:${door.port}/`)).text(); // "hello"
  * ```
  *
  * @module
@@ -64,7 +64,7 @@ export type DoorEvent =
   | { readonly kind: "refused"; readonly refusal: Refusal }
   /** A connection was cut because its address has too many. */
   | { readonly kind: "connection_refused" }
-  /** A handler threw; its request was answered 500 if that was still possible. */
+  /** A handler threw, and its request was answered 500 if that was still possible; or accepting failed. */
   | { readonly kind: "handler_failed"; readonly error: unknown };
 
 /** Deadlines of a door, in milliseconds. */
@@ -360,6 +360,7 @@ class NodeHttpDoor implements HttpDoor {
   }
 
   #say(socket: Duplex, refusal: Refusal): void {
+    if (!socket.writable) return;
     const { contentType, body } = this.#render(refusal);
     socket.end(
       `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status]}\r\nContent-Type: ${contentType}\r\n` +

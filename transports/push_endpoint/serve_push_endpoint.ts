@@ -22,7 +22,8 @@
  *   },
  *   status: () => ({ status: "OK", version: "1.0.0" }),
  * });
- * const { status } = await fetch(`${endpoint.url}/wpush/v1/nonsense`, { method: "POST" });
+ * const answer = await fetch(`${endpoint.url}/status`);
+ * const shown = await answer.json(); // { status: "OK", version: "1.0.0" }
  * ```
  *
  * @module
