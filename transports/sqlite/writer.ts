@@ -3,8 +3,8 @@
  *
  * Invariants: `commit` returns when the batch is on the disk, or throws and nothing of it is visible;
  * an operation that breaks a rule of the schema fails alone; every transaction writes its receipt.
- * Why no savepoints at first: they cost a fifth of the processor time, and no operation fails unless
- * a caller has a bug. When one does, the batch runs again with a savepoint around each operation.
+ * Why no savepoints at first: they cost much processor time (`bench/store.md`), and no operation fails
+ * unless a caller has a bug. When one does, the batch runs again with a savepoint around each.
  *
  * @module
  */

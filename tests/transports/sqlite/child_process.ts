@@ -58,6 +58,19 @@ export async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerat
   }
 }
 
+/** Runs a command as root of a user and mount name space of its own. */
+export const NAME_SPACE: readonly string[] = ["unshare", "--user", "--map-root-user", "--mount"];
+
+/**
+ * Whether the system lets a process have name spaces; some containers do not. What is tested inside
+ * them is then skipped, as the report of the tests says.
+ */
+export const hasNameSpaces: boolean = runs([...NAME_SPACE, "true"]);
+
+function runs([program = "", ...args]: readonly string[]): boolean {
+  return new Deno.Command(program, { args, stdout: "null", stderr: "null" }).outputSync().success;
+}
+
 /** A folder that is removed in the end. */
 export class TemporaryFolder implements AsyncDisposable {
   /** Its absolute path. */

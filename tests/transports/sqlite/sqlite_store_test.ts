@@ -9,7 +9,14 @@ import {
   type StoreOpenErrorCode,
 } from "../../../transports/sqlite/sqlite_store.ts";
 import { uaidOf } from "../../conformance/store_world.ts";
-import { linesOf, runChild, startChild, TemporaryFolder } from "./child_process.ts";
+import {
+  hasNameSpaces,
+  linesOf,
+  NAME_SPACE,
+  runChild,
+  startChild,
+  TemporaryFolder,
+} from "./child_process.ts";
 
 const FILE = "messages.sqlite";
 
@@ -97,7 +104,8 @@ for (
     ["a file that may not be written", 0o400, `/${FILE}`],
   ] as const
 ) {
-  Deno.test(`openSqliteStore() refuses ${title}`, async () => {
+  const name = `openSqliteStore() refuses ${title}`;
+  Deno.test({ name, ignore: !hasNameSpaces }, async () => {
     await using folder = new TemporaryFolder();
     const directory = `${folder.path}/data`;
     await Deno.mkdir(directory);
@@ -107,7 +115,7 @@ for (
       args: ["open", directory],
       folders: [directory],
       // Without these capabilities the rules hold for root as well.
-      wrapper: ["unshare", "--user", "--map-root-user", "setpriv", "--bounding-set=-all"],
+      wrapper: [...NAME_SPACE, "setpriv", "--bounding-set=-all"],
     });
     assertMatch(
       report,

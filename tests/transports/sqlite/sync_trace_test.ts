@@ -23,23 +23,28 @@ Deno.test("SqliteStore answers a save after the sync of the write-ahead log", as
   assertEquals(verdict, { answers: SAVES, early: [] });
 });
 
-Deno.test("SqliteStore answers io when a sync fails, stores nothing of it, and goes on", async () => {
-  await using folder = new TemporaryFolder();
-  const reports = await runChild({
-    args: ["save_some", folder.path, "20"],
-    folders: [folder.path],
-    wrapper: [
-      programPath("strace"),
-      ...["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"],
-      ...["-e", "inject=fsync,fdatasync:error=EIO:when=15..16"],
-    ],
+for (
+  const [code, calls, injection, failures] of [
+    ["io", "fsync,fdatasync", "error=EIO:when=15..16", 2],
+    ["full", "pwrite64", "error=ENOSPC:when=100..102", 3],
+  ] as const
+) {
+  Deno.test(`SqliteStore answers ${code} to ${injection}, stores nothing of it, and goes on`, async () => {
+    await using folder = new TemporaryFolder();
+    const strace = [programPath("strace"), "-f", "-qq", "-o", "/dev/null"];
+    const reports = await runChild({
+      args: ["save_some", folder.path, "40"],
+      folders: [folder.path],
+      wrapper: [...strace, "-e", `trace=${calls}`, "-e", `inject=${calls}:${injection}`],
+    });
+    const saves = reports.filter((line) => /^\w+ \d+$/.test(line)).map((line) => line.split(" "));
+    assertEquals(saves.length, 40);
+    const failed = saves.filter(([word]) => word !== "stored");
+    assertEquals(failed.map(([word]) => word), Array.from({ length: failures }, () => code));
+    const stored = saves.filter(([word]) => word === "stored").map(([, key]) => key);
+    assertEquals(reports.at(-1), `waiting ${stored.join(" ")}`);
   });
-  const saves = reports.filter((line) => /^\w+ \d+$/.test(line)).map((line) => line.split(" "));
-  const failed = saves.filter(([word]) => word !== "stored");
-  assertEquals(failed.map(([word]) => word), ["io", "io"]);
-  const stored = saves.filter(([word]) => word === "stored").map(([, key]) => key);
-  assertEquals(reports.at(-1), `waiting ${stored.join(" ")}`);
-});
+}
 
 const SYNCED = `7 pwrite64(12</d/messages.sqlite-wal>, "x", 4096, 0) = 4096
 7 fsync(12</d/messages.sqlite-wal> <unfinished ...>
