@@ -6,7 +6,7 @@
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { DeviceDoor } from "../support/device_door.ts";
+import { DeviceDoor, turn } from "../support/device_door.ts";
 import {
   closePayload,
   frameBytes,
@@ -265,7 +265,9 @@ Deno.test("closing: a device that floods us after our Close => TCP ends within 1
   await using device = await door.greet();
   door.owner.socket.close(1011, "SM");
   for (let i = 0; i < 20; i++) await device.send("x".repeat(10_000));
+  for (let i = 0; i < 20; i++) await turn();
   assertEquals(door.owner.texts, ["hello"]);
+  assertEquals(door.listener.connections, 1);
   door.clock.advance(1_000);
   assertEquals(door.listener.connections, 0);
   await door.proveWell();

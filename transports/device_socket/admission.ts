@@ -10,17 +10,19 @@
 /** Counts connections by address, up to a limit for each. */
 export class Admission {
   readonly #perAddressMax: number;
+  readonly #unlimited: ReadonlySet<string>;
   readonly #counts = new Map<string, number>();
 
-  /** Starts with no connections; one address may have `perAddressMax`. */
-  constructor(perAddressMax: number) {
+  /** Starts with no connections; one address may have `perAddressMax`, unless it is unlimited. */
+  constructor(perAddressMax: number, unlimited: readonly string[]) {
+    this.#unlimited = new Set(unlimited.map(countedAddress));
     this.#perAddressMax = perAddressMax;
   }
 
   /** Counts a connection in, or answers `false` when its address has as many as it may. */
   enter(address: string): boolean {
     const count = this.#counts.get(address) ?? 0;
-    if (count >= this.#perAddressMax && address !== LOOPBACK) return false;
+    if (count >= this.#perAddressMax && !this.#unlimited.has(address)) return false;
     this.#counts.set(address, count + 1);
     return true;
   }
@@ -33,17 +35,15 @@ export class Admission {
   }
 }
 
-/** All loopback addresses count as one, which has no limit. */
-const LOOPBACK = "loopback";
-
 /**
  * The name an address is counted under: an IPv4 address is itself, also when it is mapped into
- * IPv6; an IPv6 address is its /64, for whoever has one address of it has all.
+ * IPv6; an IPv6 address is its /64, for whoever has one address of it has all; all loopback
+ * addresses are one.
  */
 export function countedAddress(hostname: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(hostname);
   const address = mapped?.[1] ?? hostname;
-  if (address.startsWith("127.") || address === "::1") return LOOPBACK;
+  if (address.startsWith("127.") || address === "::1") return "loopback";
   if (!address.includes(":")) return address;
   const [head = "", tail] = address.split("::");
   const groups = head === "" ? [] : head.split(":");

@@ -101,17 +101,21 @@ export class Connection implements DeviceSocket, Ending {
   #controlSecond = 0;
   #controlFrames = 0;
 
-  /** Takes over `conn` and the bytes that came with the request; nothing is read before `start`. */
-  constructor(hub: ConnectionHub, conn: Deno.Conn, address: string, early: EarlyBytes) {
+  /** Nothing is read from `conn` before `start`. */
+  constructor(hub: ConnectionHub, conn: Deno.Conn, address: string) {
     this.#hub = hub;
     this.#conn = conn;
     this.address = address;
-    this.#reader = new FrameReader(hub.buffers, hub.limits, early);
+    this.#reader = new FrameReader(hub.buffers, hub.limits);
   }
 
-  /** Sends the 101 and what the owner queued meanwhile, then reads until TCP ends. */
-  start(events: DeviceEvents, switching: Uint8Array<ArrayBuffer>): void {
+  /**
+   * Takes over TCP and the bytes that came with the request: sends the 101 and what the owner
+   * queued meanwhile, then reads until TCP ends.
+   */
+  start(events: DeviceEvents, switching: Uint8Array<ArrayBuffer>, early: EarlyBytes): void {
     this.#events = events;
+    this.#reader.begin(early);
     (this.#outbox ??= []).unshift(switching);
     this.#queuedBytes += switching.length;
     if (this.#phase === "opening") this.#phase = "open";
@@ -136,7 +140,7 @@ export class Connection implements DeviceSocket, Ending {
     }
   }
 
-  /** Gives the buffers of a connection back whose owner refused it; TCP stays the caller's. */
+  /** Gives up before `start`, refused by its owner: TCP and the early bytes stay the caller's. */
   abandon(): void {
     this.#phase = "ended";
     this.#hub.closeDeadlines.disarm(this);
@@ -264,10 +268,9 @@ export class Connection implements DeviceSocket, Ending {
     return false;
   }
 
-  /** Queues a frame; a device that lets too much pile up is closed, its queue is dropped. */
+  /** Queues a frame; a device that lets too much pile up is closed, what waits is dropped. */
   #queue(frame: Uint8Array<ArrayBuffer>): boolean {
     if (this.#queuedBytes + frame.length > this.#hub.limits.sendQueueBytesMax) {
-      for (const waiting of this.#outbox ?? []) this.#queuedBytes -= waiting.length;
       this.#outbox = undefined;
       this.close(1008, "too slow");
       return false;
@@ -291,7 +294,7 @@ export class Connection implements DeviceSocket, Ending {
       for (let batch = this.#outbox; batch !== undefined; batch = this.#outbox) {
         this.#outbox = undefined;
         const [first = EMPTY] = batch;
-        const bytes = batch.length === 1 ? first : join(batch, this.#queuedBytes);
+        const bytes = batch.length === 1 ? first : join(batch);
         for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
         this.#queuedBytes -= bytes.length;
       }

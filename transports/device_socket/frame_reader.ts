@@ -42,9 +42,9 @@ export interface ReaderLimits {
   readonly fragmentsMax: number;
 }
 
-/** Bytes that were read together with what came before the first frame. */
+/** A buffer with bytes that were read together with what came before the first frame. */
 export interface EarlyBytes {
-  /** Where they are; the reader becomes its owner. */
+  /** Where they are. */
   readonly buffer: Uint8Array;
   /** Index of the first. */
   readonly start: number;
@@ -55,6 +55,7 @@ export interface EarlyBytes {
 /** A message whose last fragment has not arrived. */
 interface OpenMessage {
   readonly fragments: Uint8Array[];
+  /** Of all fragments together. */
   payloadBytes: number;
 }
 
@@ -66,18 +67,23 @@ export class FrameReader {
   readonly #limits: ReaderLimits;
   readonly #idle: Uint8Array;
   #buffer: Uint8Array;
-  #start: number;
-  #end: number;
+  #start = 0;
+  #end = 0;
   /** Bytes of the incomplete frame at `#start`, header included, 0 while unknown. */
   #frameBytes = 0;
   #message: OpenMessage | undefined;
   #begun = false;
 
-  /** Begins with the bytes that came early. */
-  constructor(pool: BufferPool, limits: ReaderLimits, early: EarlyBytes) {
+  /** Begins with nothing received. */
+  constructor(pool: BufferPool, limits: ReaderLimits) {
     this.#pool = pool;
     this.#limits = limits;
     this.#idle = pool.takeIdle();
+    this.#buffer = this.#idle;
+  }
+
+  /** Begins with bytes that came early; their buffer is the reader's from now on. */
+  begin(early: EarlyBytes): void {
     this.#buffer = early.buffer;
     this.#start = early.start;
     this.#end = early.end;
@@ -220,7 +226,7 @@ export class FrameReader {
     message.payloadBytes += payload.length;
     if (!fin) return undefined;
     this.#message = undefined;
-    return readText(join(message.fragments, message.payloadBytes));
+    return readText(join(message.fragments));
   }
 }
 
@@ -249,9 +255,9 @@ function decode(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** One array of all of `parts`, `totalBytes` together. */
-export function join(parts: readonly Uint8Array[], totalBytes: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(totalBytes);
+/** One array of all of `parts`. */
+export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

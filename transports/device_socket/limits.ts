@@ -8,7 +8,7 @@
 export interface DeviceLimits {
   /** Upgraded connections of this listener; the next upgrade is answered 503. */
   readonly connectionsMax: number;
-  /** Connections, upgraded or not, of one remote address (one /64 for IPv6); loopback is exempt. */
+  /** Connections, upgraded or not, of one remote address (one /64 for IPv6). */
   readonly connectionsPerAddressMax: number;
   /** Connections not upgraded yet; at the limit accepting waits, the kernel's backlog holds the rest. */
   readonly handshakesMax: number;
@@ -37,7 +37,6 @@ export const DEVICE_LIMITS: DeviceLimits = {
   // About 8 KB each make 400 MB; a process that wants more says so, and raises its open files.
   connectionsMax: 50_000,
   // Many phones share one address behind a carrier's NAT, and one attacker has few addresses.
-  // Loopback is exempt: a proxy on the same machine speaks for everyone, and guards its own door.
   connectionsPerAddressMax: 1_000,
   // A restart brings all devices back at once. Waiting in the backlog smooths that wave; a
   // handshake holds 4 KiB, so all of them hold 16 MiB, and none holds its place beyond 10 s.

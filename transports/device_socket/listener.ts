@@ -91,6 +91,11 @@ export interface DeviceListenerOptions {
   /** Limits other than {@linkcode DEVICE_LIMITS}. */
   readonly limits?: Partial<DeviceLimits>;
   /**
+   * Addresses without the limit per address: the proxies in front, which speak for everyone and
+   * guard their own door. Default: all of loopback. One IPv6 address stands for its /64.
+   */
+  readonly unlimitedAddresses?: readonly string[];
+  /**
    * Decides about an upgrade, before it is answered. What is sent here already follows the 101.
    * A throw is answered 500.
    */
@@ -145,7 +150,10 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
     this.#options = options;
     this.limits = { ...DEVICE_LIMITS, ...options.limits };
     this.clock = options.clock ?? SYSTEM_CLOCK;
-    this.#admission = new Admission(this.limits.connectionsPerAddressMax);
+    this.#admission = new Admission(
+      this.limits.connectionsPerAddressMax,
+      options.unlimitedAddresses ?? ["127.0.0.1"],
+    );
     const { headTimeoutMs, messageTimeoutMs, closeTimeoutMs } = this.limits;
     this.headDeadlines = new DeadlineQueue(this.clock, headTimeoutMs, (h) => h.headOverdue());
     this.messageDeadlines = new DeadlineQueue(
@@ -261,7 +269,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
       return problem(503, `all ${this.limits.connectionsMax} connections are in use`);
     }
     const { conn, address } = handshake;
-    const connection = new Connection(this, conn, address, early);
+    const connection = new Connection(this, conn, address);
     const remote = conn.remoteAddr;
     const info = upgradeInfo(head, remote.transport === "tcp" ? remote.hostname : "");
     let owner: DeviceEvents | Refusal;
@@ -278,7 +286,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
     }
     this.#connections.add(connection);
     this.#emit({ kind: "opened" });
-    connection.start(owner, switchingProtocols(accept));
+    connection.start(owner, switchingProtocols(accept), early);
     return { kind: "taken" };
   }
 

@@ -9,11 +9,10 @@ import {
 import { closePayload, frameBytes, type FrameOptions } from "../../support/websocket_client.ts";
 
 const LIMITS: ReaderLimits = { messageBytesMax: 65_536, fragmentsMax: 32 };
-const NOTHING = { buffer: new Uint8Array(0), start: 0, end: 0 };
 
 /** Feeds a stream in these portions and gives all events up to the first failure. */
 function read(stream: Uint8Array, portions: readonly number[], limits = LIMITS): Incoming[] {
-  const reader = new FrameReader(new BufferPool(), limits, NOTHING);
+  const reader = new FrameReader(new BufferPool(), limits);
   const events: Incoming[] = [];
   let at = 0;
   for (let turn = 0; at < stream.length; turn++) {
@@ -113,7 +112,7 @@ Deno.test("FrameReader.next() counts all fragments of a message against the limi
 });
 
 Deno.test("FrameReader.room() allocates for bytes that have come, not for declared ones", () => {
-  const reader = new FrameReader(new BufferPool(), LIMITS, NOTHING);
+  const reader = new FrameReader(new BufferPool(), LIMITS);
   const bytes = frameBytes({ opcode: 1, payload: "x".repeat(60_000) });
   let received = 0;
   while (received < bytes.length) {
@@ -130,7 +129,7 @@ Deno.test("FrameReader.room() allocates for bytes that have come, not for declar
 });
 
 Deno.test("FrameReader.discard() goes back to the smallest memory in the middle of a frame", () => {
-  const reader = new FrameReader(new BufferPool(), LIMITS, NOTHING);
+  const reader = new FrameReader(new BufferPool(), LIMITS);
   const bytes = frameBytes({ opcode: 1, payload: "x".repeat(60_000) });
   reader.room().set(bytes.subarray(0, 128));
   reader.received(128);
@@ -146,9 +145,30 @@ Deno.test("FrameReader begins with the bytes that came with the request", () => 
   const buffer = new Uint8Array(4_096);
   buffer.set(bytes, 1_000);
   const early = { buffer, start: 1_000, end: 1_000 + bytes.length };
-  const reader = new FrameReader(new BufferPool(), LIMITS, early);
+  const reader = new FrameReader(new BufferPool(), LIMITS);
+  reader.begin(early);
   assertEquals(reader.next(), { kind: "text", text: "{}" });
   assertEquals(reader.next(), undefined);
+});
+
+Deno.test("FrameReader gives every buffer back to the pool", () => {
+  const pool = new BufferPool();
+  const [idle, burst] = [pool.takeIdle(), pool.takeBurst()];
+  pool.give(idle);
+  pool.give(burst);
+  const reader = new FrameReader(pool, LIMITS);
+  const bytes = frameBytes({ opcode: 1, payload: "x".repeat(10_000) });
+  for (let at = 0; at < bytes.length;) {
+    const room = reader.room();
+    const portion = bytes.subarray(at, at + room.length);
+    room.set(portion);
+    reader.received(portion.length);
+    reader.next();
+    at += portion.length;
+  }
+  reader.release();
+  assert(pool.takeIdle() === idle);
+  assert(pool.takeBurst() === burst);
 });
 
 /** Messages as a well-behaved client might cut them, control frames between the fragments. */

@@ -147,6 +147,45 @@ Deno.test("listenDevices() passes on the owner's refusal before the upgrade", as
   assertEquals(door.events, [{ kind: "http_refused", status: 503, reason: "draining" }]);
 });
 
+Deno.test("listenDevices() keeps requests apart after it refused one", async () => {
+  await using door: DeviceDoor = new DeviceDoor({
+    open: (socket, upgrade) =>
+      upgrade.userAgent === "no"
+        ? { status: 429, reason: "not you" }
+        : door.own(new Owner(socket, upgrade)),
+  });
+  const { port } = door.listener;
+  const refused = await ask(door, upgradeRequest({ port, headers: { "User-Agent": "no" } }));
+  assertEquals(refused.status, 429);
+  const request = upgradeRequest({ port });
+  await using first = await WebSocketClient.open({ port });
+  await first.raw("GET /sta");
+  await using second = await WebSocketClient.open({ port });
+  await second.raw(request.slice(0, 30));
+  for (let i = 0; i < 20; i++) await turn();
+  await first.raw("tus HTTP/1.1\r\nHost: a\r\n\r\n");
+  await second.raw(request.slice(30));
+  assertEquals((await first.http()).status, 200);
+  assertEquals((await second.httpHead()).status, 101);
+});
+
+Deno.test("listenDevices() answers 429 to an address at its limit", async () => {
+  await using door = new DeviceDoor({
+    limits: { connectionsPerAddressMax: 2 },
+    unlimitedAddresses: [],
+  });
+  const device = await door.greet();
+  await using _other = await door.greet();
+  await using refused = await WebSocketClient.open({ port: door.listener.port });
+  assertEquals((await refused.httpHead()).status, 429);
+  device.abort();
+  await until(() => door.listener.connections === 1);
+  // A connection that was never upgraded gives its place back as well.
+  assertEquals((await ask(door, "GET /status HTTP/1.0\r\n\r\n")).status, 200);
+  for (let i = 0; i < 20; i++) await turn();
+  await using _third = await door.greet();
+});
+
 Deno.test("listenDevices() answers 500 when open throws, without its words", async () => {
   const error = new Error("secret");
   await using door = new DeviceDoor({
