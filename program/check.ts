@@ -53,7 +53,7 @@ function keyFinding(
 async function storeFinding(settings: Settings): Promise<Finding> {
   const what = "store";
   try {
-    await using store = await openStore(settings);
+    await using store = await openStore(settings, () => {});
     await store.ping();
     return { what, outcome: "ok", detail: `${storeText(settings)} reads and writes` };
   } catch (error) {

@@ -63,7 +63,9 @@ export interface Node {
 
 /** Starts a node; rejects with the reason when a part cannot be opened. */
 export async function startNode(parts: NodeParts): Promise<Node> {
-  const store = await openStore(parts.settings);
+  const store = await openStore(parts.settings, ({ durationMs }) => {
+    parts.telemetry.metrics.committed(durationMs);
+  });
   const node = new Assembly(parts, store);
   try {
     await node.start(await store.lastSortKey());

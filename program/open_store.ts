@@ -17,8 +17,11 @@ export function storeText({ store, data }: Pick<Settings, "store" | "data">): st
   return store?.kind === "memory" ? "memory:" : `sqlite:${store?.folder ?? data}`;
 }
 
-/** Opens the store; rejects with the reason as a sentence. */
-export function openStore(settings: Settings): Promise<Store> {
+/** Opens the store; rejects with the reason as a sentence. Commits are told with their length. */
+export function openStore(
+  settings: Settings,
+  onCommit: (commit: { readonly durationMs: number }) => void,
+): Promise<Store> {
   const { store, data, userLifetimeSeconds } = settings;
   if (store?.kind === "memory") {
     return Promise.resolve(new MemoryStore({ userLifetimeSeconds }));
@@ -26,5 +29,6 @@ export function openStore(settings: Settings): Promise<Store> {
   return openSqliteStore({
     directory: store?.folder ?? data,
     userLifetimeSeconds,
+    onCommit,
   });
 }

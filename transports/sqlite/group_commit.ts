@@ -38,6 +38,14 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** One durable commit. */
+export interface Commit {
+  /** Milliseconds from handing it to the writer until its answer. */
+  readonly durationMs: number;
+  /** Writes in it. */
+  readonly writes: number;
+}
+
 /** What a group commit needs. */
 export interface GroupCommitOptions {
   /** The file. */
@@ -46,6 +54,8 @@ export interface GroupCommitOptions {
   readonly userLifetimeMs: number;
   /** Reads the last receipt from the file; called only after a thread died. */
   receipt(): Receipt;
+  /** Told how long each commit took, from handing it over to its answer. */
+  readonly onCommit?: ((commit: Commit) => void) | undefined;
   /** Resolves after so many milliseconds; the default is real time. */
   delay?(ms: number): Promise<void>;
   /** The module of the thread; the default is the writer's. */
@@ -66,6 +76,7 @@ export class GroupCommit implements AsyncDisposable {
   #phase: Phase = { kind: "waiting" };
   #queue: Pending[] = [];
   #inFlight: readonly Pending[] = [];
+  #handedOverAt = 0;
   #batch = 0;
   #restarts = 0;
   #flushScheduled = false;
@@ -149,6 +160,7 @@ export class GroupCommit implements AsyncDisposable {
     }
     this.#inFlight = this.#queue.splice(0, BATCH_MAX);
     const operations = this.#inFlight.map((pending) => pending.operation);
+    this.#handedOverAt = performance.now();
     post(worker, { kind: "batch", batch: this.#batch + 1, operations });
   }
 
@@ -165,6 +177,10 @@ export class GroupCommit implements AsyncDisposable {
         return this.#died(worker, answer.message);
       case "committed":
         this.#batch++;
+        this.#options.onCommit?.({
+          durationMs: performance.now() - this.#handedOverAt,
+          writes: this.#inFlight.length,
+        });
         return this.#settle((batch) => settleAll(batch, answer.results));
       case "failed": {
         const error = new StoreError(answer.code, `Cannot store: ${answer.message}`);

@@ -46,3 +46,6 @@ export const CACHE_KIB = 32 * 1024;
 
 /** Characters of a foreign text, such as a message of SQLite, that are repeated in an error. */
 export const QUOTED_CHARS_MAX = 200;
+
+/** User agents whose waiting messages need not be counted at every save: 1 MiB of numbers. */
+export const COUNTED_USERS_MAX = 20_000;

@@ -24,7 +24,7 @@
  */
 
 import { asOpenError, asStoreError, invariant, StoreError } from "./errors.ts";
-import { GroupCommit } from "./group_commit.ts";
+import { type Commit, GroupCommit } from "./group_commit.ts";
 import { DirectoryLock } from "./lock.ts";
 import { Reader } from "./reader.ts";
 import type {
@@ -44,6 +44,7 @@ export {
   StoreOpenError,
   type StoreOpenErrorCode,
 } from "./errors.ts";
+export type { Commit } from "./group_commit.ts";
 export type {
   ChannelOutcome,
   Content,
@@ -64,6 +65,8 @@ export interface SqliteStoreOptions {
   readonly userLifetimeSeconds?: number;
   /** Wall-clock time; default is the machine's. */
   readonly clock?: WallClock;
+  /** Told how long each commit took; must return at once. */
+  readonly onCommit?: (commit: Commit) => void;
 }
 
 /** The store's file in its directory. */
@@ -114,7 +117,7 @@ export class SqliteStore implements AsyncDisposable {
         invariant(reader !== undefined, "a batch was on its way before the store was open");
         return reader.receipt();
       };
-      group = await GroupCommit.open({ path, userLifetimeMs, receipt });
+      group = await GroupCommit.open({ path, userLifetimeMs, receipt, onCommit: options.onCommit });
       reader = new Reader(path);
       return new SqliteStore({ lock, reader, group }, clock, userLifetimeMs);
     } catch (error) {

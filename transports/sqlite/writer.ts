@@ -11,6 +11,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { invariant, quoted, storeErrorCode } from "./errors.ts";
+import { COUNTED_USERS_MAX } from "./limits.ts";
 import type { Operation, Outcome, Result } from "./operations.ts";
 import type { ChannelOutcome, PushMessage, SaveOutcome } from "./records.ts";
 import { integerColumn } from "./rows.ts";
@@ -59,6 +60,8 @@ export class Writer implements Disposable {
   readonly #database: DatabaseSync;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #userLifetimeMs: number;
+  /** Messages each user may surely still be sent before what waits for it is counted again. */
+  readonly #headroom = new Map<number, number>();
   #batch: number;
   #lastSortKey: number;
 
@@ -226,7 +229,20 @@ export class Writer implements Disposable {
     return "stored";
   }
 
+  /**
+   * Counting walks the index, so it is done once for as many saves as the count leaves room for.
+   * Removals only make more room, and a save that was rolled back less: both err on the safe side.
+   */
   #isOver(user: number, waitingMax: number): boolean {
-    return integerColumn(this.#sql.countMessages.get(user, waitingMax + 1), "count") > waitingMax;
+    const left = this.#headroom.get(user) ?? 0;
+    if (left > 0) {
+      this.#headroom.set(user, left - 1);
+      return false;
+    }
+    const count = integerColumn(this.#sql.countMessages.get(user, waitingMax + 1), "count");
+    if (count > waitingMax) return true;
+    if (this.#headroom.size >= COUNTED_USERS_MAX) this.#headroom.clear();
+    this.#headroom.set(user, waitingMax - count);
+    return false;
   }
 }
