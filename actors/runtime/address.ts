@@ -101,7 +101,7 @@ export abstract class Address implements Callee, Watchable {
     const call = new Call("send", this.core.calls, this, type);
     this.core.calls.add(call, ms);
     this.#park(call, payload);
-    return call.promise;
+    return call.promise as Promise<void>;
   }
 
   /** `ask` with a deadline. */
@@ -110,7 +110,8 @@ export abstract class Address implements Callee, Watchable {
     const call = new Call("ask", this.core.calls, this, type);
     this.core.calls.add(call, ms);
     if (this.#offer(type, payload, call) === "full") this.#park(call, payload);
-    return call.promise;
+    // The ref through which it was asked promises the reply's type; the runtime carries the value.
+    return call.promise as Promise<never>;
   }
 
   /** A call that waited for room has timed out. */

@@ -25,8 +25,8 @@ export interface Callee {
 
 /** One call: settled by a reply, a failure or its deadline. */
 export class Call implements WaitingSender<Call> {
-  /** The promise the caller awaits; its value has the reply's type by the ref it was made through. */
-  readonly promise: Promise<never>;
+  /** The promise the caller awaits. */
+  readonly promise: Promise<unknown>;
   /** Name of the message. */
   readonly type: string;
   /** Payload, held only while the call waits for room. */
@@ -43,7 +43,7 @@ export class Call implements WaitingSender<Call> {
   readonly #calls: Calls;
   readonly #context: unknown;
   readonly #kind: "send" | "ask";
-  #resolve: (value: never) => void = ignore;
+  #resolve: (value: unknown) => void = ignore;
   #reject: (error: AskError) => void = ignore;
 
   /**
@@ -58,7 +58,7 @@ export class Call implements WaitingSender<Call> {
     this.#callee = callee;
     this.type = type;
     this.#context = calls.context.getStore();
-    this.promise = new Promise<never>((resolve, reject) => {
+    this.promise = new Promise<unknown>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
@@ -84,8 +84,7 @@ export class Call implements WaitingSender<Call> {
   resolve(value: unknown): void {
     if (this.list === undefined) return;
     this.#calls.remove(this);
-    // The ref through which the call was made promises the type; the runtime only carries the value.
-    this.#resolve(value as never);
+    this.#resolve(value);
   }
 
   /**

@@ -335,7 +335,7 @@ export class Cell extends Address implements Part, Runnable {
 
   #handle(incarnation: Incarnation, type: string, payload: unknown, asker: Call | undefined): void {
     this.#handled++;
-    incarnation.hand = asker;
+    if (asker !== undefined) incarnation.hand = asker;
     let result: unknown;
     try {
       const handler = this.behaviour.on[type];

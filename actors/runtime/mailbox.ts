@@ -6,8 +6,8 @@
  * included: while one waits, nothing overtakes it. Waiting senders are let in when the ring is
  * half empty, so that a full mailbox does not switch between sender and receiver at every letter.
  * Why three parallel arrays and not an array of objects: a letter then costs three slots and no
- * allocation. The arrays grow with what waits in them and are given back when drained,
- * since an idle actor should cost next to nothing.
+ * allocation. The arrays grow with what waits in them and are given back when drained
+ * unless the last burst needed them: an idle actor should cost next to nothing.
  *
  * @example A gauge for which only the newest value counts
  * ```ts
@@ -45,7 +45,7 @@ export interface WaitingSender<A> extends Readonly<Letter<A>> {
 }
 
 /** Slots of the first allocation. */
-const FIRST_SLOTS = 4;
+const FIRST_SLOTS = 2;
 /** How much larger the next ring is: a burst should not copy its letters at every doubling. */
 const GROWTH = 4;
 
@@ -62,6 +62,8 @@ export class Mailbox<A extends object> {
   #slots = 0;
   #head = 0;
   #length = 0;
+  /** Most letters at a time since it was last drained. */
+  #peak = 0;
   #waiting: Set<WaitingSender<A>> | undefined;
 
   /**
@@ -132,7 +134,7 @@ export class Mailbox<A extends object> {
     this.#head = (head + 1) & (this.#slots - 1);
     this.#length--;
     if (this.#waiting !== undefined) this.#admit();
-    else if (this.#length === 0 && this.#slots > MAILBOX_SLOTS_KEPT) this.#free();
+    else if (this.#length === 0 && this.#slots > MAILBOX_SLOTS_KEPT) this.#drained();
     return true;
   }
 
@@ -181,7 +183,7 @@ export class Mailbox<A extends object> {
     this.#payloads[tail] = payload;
     if (asker !== undefined) this.#askers ??= new Array<A>(this.#slots);
     if (this.#askers !== undefined) this.#askers[tail] = asker;
-    this.#length++;
+    if (++this.#length > this.#peak) this.#peak = this.#length;
   }
 
   /** Makes a larger ring with the letters at its front; a power of two, so that `&` wraps. */
@@ -197,7 +199,11 @@ export class Mailbox<A extends object> {
     this.#head = 0;
   }
 
-  #free(): void {
+  /** Gives the ring back unless it was needed since the last time: bursts follow bursts. */
+  #drained(): void {
+    const needed = this.#peak > this.#slots / GROWTH;
+    this.#peak = 0;
+    if (needed) return;
     this.#types = [];
     this.#payloads = [];
     this.#askers = undefined;

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { assertEquals, assertRejects } from "@std/assert";
 import {
   type Actor,
+  AskError,
+  type AskErrorCode,
   type Context,
   type Exit,
   type MailboxOptions,
@@ -110,4 +113,22 @@ export function resource(journal: string[], name: string): Disposable {
 /** Throws. */
 export function boom(): never {
   throw new Error("boom");
+}
+
+/** The ref of a subject. */
+export type SubjectRef = Ref<SubjectProtocol>;
+
+/** A promise to settle by hand. */
+export function gate(): PromiseWithResolvers<void> {
+  return Promise.withResolvers<void>();
+}
+
+/** Waits for a call to fail with this code. */
+export async function assertAskError(
+  promise: Promise<unknown>,
+  code: AskErrorCode,
+): Promise<AskError> {
+  const error = await assertRejects(() => promise, AskError);
+  assertEquals(error.code, code);
+  return error;
 }
