@@ -60,8 +60,8 @@ export class Writer implements Disposable {
   readonly #database: DatabaseSync;
   readonly #sql: ReturnType<typeof prepare>;
   readonly #userLifetimeMs: number;
-  /** Messages each user may surely still be sent before what waits for it is counted again. */
-  readonly #headroom = new Map<number, number>();
+  /** No more messages than this wait for each user: its last count, and what was saved since. */
+  readonly #waitingAtMost = new Map<number, number>();
   #batch: number;
   #lastSortKey: number;
 
@@ -230,19 +230,16 @@ export class Writer implements Disposable {
   }
 
   /**
-   * Counting walks the index, so it is done once for as many saves as the count leaves room for.
-   * Removals only make more room, and a save that was rolled back less: both err on the safe side.
+   * Counting walks the index, so it is done only when the upper bound does not answer. Removals and
+   * saves that were rolled back leave the bound too high, which costs a count and no mistake.
    */
   #isOver(user: number, waitingMax: number): boolean {
-    const left = this.#headroom.get(user) ?? 0;
-    if (left > 0) {
-      this.#headroom.set(user, left - 1);
-      return false;
+    let waiting = this.#waitingAtMost.get(user) ?? Infinity;
+    if (waiting > waitingMax) {
+      waiting = integerColumn(this.#sql.countMessages.get(user, waitingMax + 1), "count");
     }
-    const count = integerColumn(this.#sql.countMessages.get(user, waitingMax + 1), "count");
-    if (count > waitingMax) return true;
-    if (this.#headroom.size >= COUNTED_USERS_MAX) this.#headroom.clear();
-    this.#headroom.set(user, waitingMax - count);
-    return false;
+    if (this.#waitingAtMost.size >= COUNTED_USERS_MAX) this.#waitingAtMost.clear();
+    this.#waitingAtMost.set(user, waiting + 1);
+    return waiting > waitingMax;
   }
 }
