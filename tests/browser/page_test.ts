@@ -26,7 +26,7 @@ Deno.test("the page tells Chromium's user to take Firefox, and opens the setting
   assertEquals(await page.locator("#send").isDisabled(), true);
   assertMatch(
     await page.locator("#preferences").innerText(),
-    /^dom\.push\.serverURL\s+ws:\/\/127\.0\.0\.1:8081\/\s+Copy\s+dom\.push\.testing\.allowInsecureServerURL\s+true\s+Copy name$/,
+    /^dom\.push\.testing\.allowInsecureServerURL\s+true\s+Copy name\s+dom\.push\.serverURL\s+ws:\/\/127\.0\.0\.1:8081\/\s+Copy$/,
   );
   assertStringIncludes(await page.locator("#firefox-command").innerText(), world.url);
 });
@@ -67,8 +67,8 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
   assertEquals(visited, [
     "Heliograph",
     "1 Point Firefox here",
-    "Copy ws://127.0.0.1:8081/",
     "Copy dom.push.testing.allowInsecureServerURL",
+    "Copy ws://127.0.0.1:8081/",
     "Copy the commands that start a second Firefox",
     "firefox-command",
     "message",

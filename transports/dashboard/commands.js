@@ -69,9 +69,9 @@ export function curlEncrypted(endpoint, authorization, body) {
 export function preferences(deviceUrl) {
   /** @type {readonly Preference[]} */
   const server = [{ name: "dom.push.serverURL", value: deviceUrl }];
-  // Firefox takes unencrypted push connections only when told so.
+  // Firefox connects when the address changes, and refuses an unencrypted one unless told before.
   return new URL(deviceUrl).protocol === "ws:"
-    ? [...server, { name: "dom.push.testing.allowInsecureServerURL", value: true }]
+    ? [{ name: "dom.push.testing.allowInsecureServerURL", value: true }, ...server]
     : server;
 }
 

@@ -65,8 +65,8 @@ Deno.test("shellQuote() keeps any text one word", async () => {
 
 Deno.test("preferences() tells Firefox to take an unencrypted service, only when it is one", () => {
   assertEquals(preferences("ws://127.0.0.1:8081/"), [
-    { name: "dom.push.serverURL", value: "ws://127.0.0.1:8081/" },
     { name: "dom.push.testing.allowInsecureServerURL", value: true },
+    { name: "dom.push.serverURL", value: "ws://127.0.0.1:8081/" },
   ]);
   assertEquals(preferences("wss://push.example/"), [
     { name: "dom.push.serverURL", value: "wss://push.example/" },
@@ -81,7 +81,7 @@ Deno.test("firefoxCommand() writes the preferences into a new profile and opens 
     "--no-remote",
     "--profile",
     "http://127.0.0.1:8082/",
-    'user_pref("dom.push.serverURL", "ws://127.0.0.1:8081/");\n' +
-    'user_pref("dom.push.testing.allowInsecureServerURL", true);\n',
+    'user_pref("dom.push.testing.allowInsecureServerURL", true);\n' +
+    'user_pref("dom.push.serverURL", "ws://127.0.0.1:8081/");\n',
   ]);
 });
