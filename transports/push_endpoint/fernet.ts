@@ -11,18 +11,21 @@
  */
 
 import { Buffer } from "node:buffer";
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, timingSafeEqual } from "node:crypto";
 
 const VERSION = 0x80;
 const IV_AT = 9;
 const CIPHERTEXT_AT = 25;
 const TAG_BYTES = 32;
 const BLOCK_BYTES = 16;
+const HASH_BLOCK_BYTES = 64;
 
 /** One Fernet key: half of it signs, half of it encrypts. */
 export interface FernetKey {
-  /** 16 bytes for HMAC-SHA256. */
-  readonly signing: Uint8Array;
+  /** What the inner hash of the signature begins with: the signing half, padded and masked. */
+  readonly inner: Uint8Array;
+  /** What the outer hash begins with. */
+  readonly outer: Uint8Array;
   /** 16 bytes for AES-128-CBC. */
   readonly encryption: Uint8Array;
 }
@@ -39,7 +42,8 @@ export interface Unsealed {
 export function parseFernetKey(text: string): FernetKey | undefined {
   const bytes = Buffer.from(text, "base64url");
   if (bytes.length !== 32 || padded(bytes) !== text) return undefined;
-  return { signing: bytes.subarray(0, 16), encryption: bytes.subarray(16) };
+  const signing = bytes.subarray(0, 16);
+  return { inner: pad(signing, 0x36), outer: pad(signing, 0x5c), encryption: bytes.subarray(16) };
 }
 
 /** Encrypts and signs `plaintext`; `iv` is 16 random bytes, used once. The result keeps its padding. */
@@ -86,8 +90,17 @@ function decrypt(key: FernetKey, signed: Buffer): Unsealed | undefined {
   }
 }
 
-function tagOf(key: FernetKey, signed: Uint8Array): Buffer {
-  return createHmac("sha256", key.signing).update(signed).digest();
+/** HMAC-SHA-256 (RFC 2104 section 2) from two plain hashes: `createHmac` takes four times as long. */
+function tagOf({ inner, outer }: FernetKey, signed: Uint8Array): Buffer {
+  const digest = createHash("sha256").update(inner).update(signed).digest();
+  return createHash("sha256").update(outer).update(digest).digest();
+}
+
+/** A key of up to one block of the hash, padded and masked. */
+function pad(key: Uint8Array, mask: number): Uint8Array {
+  const block = new Uint8Array(HASH_BLOCK_BYTES);
+  block.set(key);
+  return block.map((byte) => byte ^ mask);
 }
 
 function padded(bytes: Buffer): string {
