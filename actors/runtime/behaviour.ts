@@ -10,6 +10,34 @@
 import type { Exit, MailboxOptions } from "./actor.ts";
 import type { Incarnation } from "./incarnation.ts";
 
+/** The handler of one message, its types forgotten. */
+export type AnyHandler = (state: unknown, payload: unknown, ctx: Incarnation) => unknown;
+
+/** The handlers of an actor by the names of their messages. */
+export interface Handlers {
+  readonly [type: string]: AnyHandler | undefined;
+}
+
+/**
+ * Looks handlers up and remembers the last one: messages of one kind come in rows, and finding a
+ * property by a name that varies costs as much as the rest of handling a message.
+ */
+export class HandlerLookup {
+  #on: Handlers | undefined;
+  #type = "";
+  #handler: AnyHandler | undefined;
+
+  /** The handler of this message, `undefined` when there is none. */
+  find(on: Handlers, type: string): AnyHandler | undefined {
+    if (this.#on !== on || this.#type !== type) {
+      this.#handler = on[type];
+      this.#on = on;
+      this.#type = type;
+    }
+    return this.#handler;
+  }
+}
+
 /** An actor with its types forgotten. */
 export interface Behaviour {
   /** What kind of actor it is. */
@@ -19,11 +47,7 @@ export interface Behaviour {
   /** Makes a state. */
   init(args: unknown, ctx: Incarnation): unknown;
   /** The handlers. */
-  readonly on: {
-    readonly [type: string]:
-      | ((state: unknown, payload: unknown, ctx: Incarnation) => unknown)
-      | undefined;
-  };
+  readonly on: Handlers;
   /** Runs at orderly ends. */
   terminate?(state: unknown, exit: Exit, undelivered: number): unknown;
 }

@@ -338,7 +338,7 @@ export class Cell extends Address implements Part, Runnable {
     if (asker !== undefined) incarnation.hand = asker;
     let result: unknown;
     try {
-      const handler = this.behaviour.on[type];
+      const handler = this.core.handlers.find(this.behaviour.on, type);
       if (handler === undefined) throw new InvariantError(`No handler for "${type}"`);
       result = handler(incarnation.state, payload, incarnation);
     } catch (error) {

@@ -5,6 +5,7 @@
  */
 
 import { AsyncLocalStorage } from "node:async_hooks";
+import { HandlerLookup } from "./behaviour.ts";
 import type { DeadLetter, DeadLetterReason, DeadLetters, RuntimeEvent } from "./events.ts";
 import { type Call, Calls } from "./calls.ts";
 import type { Clock, Random } from "./clock.ts";
@@ -49,6 +50,8 @@ export class Core implements Disposable {
   readonly onAccepted: ((payload: unknown) => void) | undefined;
   /** Where a letter is put on its way from mailbox to handler; read at once, never kept. */
   readonly letter: Letter<Call> = { type: "", payload: undefined, asker: undefined };
+  /** Finds the handlers of all actors. */
+  readonly handlers: HandlerLookup = new HandlerLookup();
   readonly #onEvent: ((event: RuntimeEvent) => void) | undefined;
   readonly #recent: DeadLetter[] = [];
   #deadLetters = 0;
