@@ -10,7 +10,7 @@
  *
  * ```sh
  * deno run -A bench/connections_socket.ts [--from 2000] [--to 12000] [--seconds 3] \
- *   [--flags --max-semi-space-size=1] [--tls CERT KEY CA]
+ *   [--readings 8] [--flags --max-semi-space-size=1] [--tls CERT KEY CA]
  * ```
  *
  * @module
@@ -190,7 +190,7 @@ function residentBytes(pid: number): number {
 /** The lowest of readings over some seconds: the collector works when the process is idle. */
 async function settledBytes(pid: number): Promise<number> {
   let least = Infinity;
-  for (let i = 0; i < 8; i++) {
+  for (let i = 0; i < Number(option("readings") ?? 8); i++) {
     await new Promise((resolve) => setTimeout(resolve, 500));
     least = Math.min(least, residentBytes(pid));
   }
