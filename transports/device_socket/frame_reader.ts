@@ -99,7 +99,7 @@ export class FrameReader {
     return this.#message !== undefined;
   }
 
-  /** Where the next read goes; never empty. */
+  /** Where the next read goes; never empty once `next` has answered `undefined`. */
   room(): Uint8Array {
     if (this.#start === this.#end) {
       this.discard();
