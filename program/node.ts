@@ -184,6 +184,7 @@ class Assembly implements Node {
         ...address,
         ...(tls === undefined ? {} : { tls }),
         limits: { connectionsMax: settings.connectionsMax },
+        unlimitedAddresses: ["127.0.0.1", ...settings.proxyAddresses],
         status: () => ({ status: "OK", version: VERSION }),
         onEvent: (event) => telemetry.deviceEvent(event),
         open: (socket: DeviceSocket): DeviceEvents | Refusal => {

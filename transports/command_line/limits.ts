@@ -60,3 +60,6 @@ export const LOG_LINES_PER_SECOND_MAX = 20;
 
 /** Event names that are counted apart; further names share one count. The code has far fewer. */
 export const LOG_EVENTS_MAX = 256;
+
+/** Proxies in front of one node: a pair, or a small fleet. */
+export const PROXY_ADDRESSES_MAX = 64;

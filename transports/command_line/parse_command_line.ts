@@ -204,6 +204,7 @@ function takeSettings(reader: SettingsReader): Settings {
     broadcastIntervalMs: reader.take(SETTINGS.broadcastIntervalMs),
     logLevel: reader.take(SETTINGS.logLevel),
     allowedHosts: reader.take(SETTINGS.allowedHosts),
+    proxyAddresses: reader.take(SETTINGS.proxyAddresses),
   };
 }
 

@@ -14,7 +14,9 @@ import {
   API_TOKEN_CHARS_MAX,
   API_TOKEN_CHARS_MIN,
   CRYPTO_KEYS_MAX,
+  PROXY_ADDRESSES_MAX,
 } from "./limits.ts";
+import { isIP } from "node:net";
 import { HIDDEN, Secret } from "./secret.ts";
 
 /** A value, or what is wrong with its text in a few words. */
@@ -223,6 +225,22 @@ export const hosts: Kind<readonly string[]> = kind({
     }
     if (names.length > ALLOWED_HOSTS_MAX) return problem(`more than ${ALLOWED_HOSTS_MAX} names`);
     return value(names);
+  },
+  show: (value) => value.join(","),
+});
+
+/** IP addresses separated by commas. */
+export const addresses: Kind<readonly string[]> = kind({
+  placeholder: "ADDRESS",
+  advice: "Use IP addresses, separated by commas",
+  repeatable: true,
+  parse(text) {
+    const found = [...new Set(text.split(",").map((part) => part.trim()))];
+    if (found.some((part) => isIP(part) === 0)) return problem("not a list of IP addresses");
+    if (found.length > PROXY_ADDRESSES_MAX) {
+      return problem(`more than ${PROXY_ADDRESSES_MAX} addresses`);
+    }
+    return value(found);
   },
   show: (value) => value.join(","),
 });

@@ -61,6 +61,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** Host names the public doors accept beside their own. */
   readonly allowedHosts: readonly string[];
+  /** Addresses of proxies in front of the device sockets. */
+  readonly proxyAddresses: readonly string[];
 }
 
 const DAY_SECONDS = 86_400;
@@ -193,6 +195,15 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   logLevel: row("log-level", kinds.logLevel, "info", "least severe events to log"),
   allowedHosts: {
     ...row("allowed-host", kinds.hosts, [], "further host name to accept in requests"),
+    initialText: "none",
+  },
+  proxyAddresses: {
+    ...row(
+      "proxy-address",
+      kinds.addresses,
+      [],
+      "address of a proxy before the device sockets: without a limit of connections, as loopback is",
+    ),
     initialText: "none",
   },
 };

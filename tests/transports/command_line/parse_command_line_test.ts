@@ -65,6 +65,7 @@ Deno.test("parseCommandLine() gives serve every default without any configuratio
     broadcastIntervalMs: 30_000,
     logLevel: "info",
     allowedHosts: [],
+    proxyAddresses: [],
   };
   const command = serve({ args: ["serve"] });
   assertEquals(command.settings, expected);
@@ -108,6 +109,13 @@ Deno.test("parseCommandLine() reads each spelling of a list", () => {
   ) {
     assertEquals(serve(given).settings.allowedHosts, hosts);
   }
+  const proxies = ["serve", "--proxy-address", "10.0.0.1,::1", "--proxy-address", "10.0.0.2"];
+  assertEquals(serve({ args: proxies }).settings.proxyAddresses, ["10.0.0.1", "::1", "10.0.0.2"]);
+  assertEquals(parse({ args: ["serve", "--proxy-address", "proxy"] }), {
+    kind: "usage_error",
+    message: 'heliograph: --proxy-address: not a list of IP addresses: "proxy". ' +
+      "Use IP addresses, separated by commas.",
+  });
 });
 
 Deno.test("parseCommandLine() reads a secret from each place and shows it nowhere", () => {
