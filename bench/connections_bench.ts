@@ -24,7 +24,7 @@ export interface ConnectionsPlan {
   readonly restMs: number;
   /** Whether each device has a subscription, and so a row in the store. */
   readonly subscribed: boolean;
-  /** Flags of V8 for the service, such as `--max-semi-space-size=1`. */
+  /** Flags of V8 for the service in place of those of its task. */
   readonly v8Flags?: string;
 }
 
@@ -38,8 +38,8 @@ export interface ConnectionsResult {
 
 /** Measures resident memory per device. */
 export async function measureConnections(plan: ConnectionsPlan): Promise<ConnectionsResult> {
-  const v8Flags = plan.v8Flags === undefined ? [] : [`--v8-flags=${plan.v8Flags}`];
-  await using service = await Service.start({ denoFlags: ["-A", ...v8Flags] });
+  const { v8Flags } = plan;
+  await using service = await Service.start(v8Flags === undefined ? {} : { v8Flags });
   const clients = startClients(service.devicePort, plan.subscribed);
   const counts = new Arrivals<string>();
   const reading = eachLine(clients.stdout, (line) => counts.add(line)).then(() =>

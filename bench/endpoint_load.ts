@@ -38,7 +38,7 @@ export interface LoadPlan {
   readonly timed: number;
   /** Posts a second while timing. */
   readonly timedPerSecond: number;
-  /** Flags of V8 for the service, such as `--max-semi-space-size=1`. */
+  /** Flags of V8 for the service in place of those of its task. */
   readonly v8Flags?: string;
 }
 
@@ -161,7 +161,7 @@ async function subscribe(
 }
 
 function serviceOptions({ v8Flags }: LoadPlan): ServiceOptions {
-  return v8Flags === undefined ? {} : { denoFlags: ["-A", `--v8-flags=${v8Flags}`] };
+  return v8Flags === undefined ? {} : { v8Flags };
 }
 
 /** Posts by `h2load` to the endpoints in turn, and reads what it counted. */

@@ -1,5 +1,6 @@
 /**
- * The service as a real child process: started with free ports and a data folder of its own,
+ * The service as a real child process: started as `deno task serve` starts it, with the same
+ * permissions and flags of V8, but with free ports and a data folder of its own;
  * stopped by SIGTERM, killed by SIGKILL, started again on the same ports and data.
  *
  * Invariants: after `start` every listener accepts; the process and the folder are gone after
@@ -36,8 +37,8 @@ export interface ServiceOptions {
   readonly certificates?: Certificates;
   /** An existing data folder, left in place at disposal; default a temporary one. */
   readonly dataDir?: string;
-  /** Flags of `deno run` before the module; default `-A`. */
-  readonly denoFlags?: readonly string[];
+  /** Flags of V8 in place of those of the `serve` task. */
+  readonly v8Flags?: string;
 }
 
 /** The line `serve --json` prints when every listener accepts. */
@@ -196,13 +197,21 @@ export class Service implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const [endpoint, device, api] = this.#ports;
-    const { certificates, denoFlags = ["-A"], flags = [] } = this.#options;
+    const { certificates, flags = [] } = this.#options;
     const tls = certificates === undefined
       ? []
       : ["--tls-cert", certificates.certFile, "--tls-key", certificates.keyFile];
     const serve = ["serve", "--json", "--data", this.dataDir];
     const ports = ["--endpoint-port", `${endpoint}`, "--device-port", `${device}`];
-    const args = ["run", ...denoFlags, "mod.ts", ...serve, ...ports, "--api-port", `${api}`];
+    const args = [
+      "run",
+      ...taskFlags(this.#options.v8Flags),
+      "mod.ts",
+      ...serve,
+      ...ports,
+      "--api-port",
+      `${api}`,
+    ];
     const command = [Deno.execPath(), ...args, ...tls, ...flags];
     // The shell raises the limit and becomes the service: the child's id is the service's.
     return new Deno.Command("sh", {
@@ -213,6 +222,15 @@ export class Service implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
   }
+}
+
+/** The flags `deno task serve` runs with: its permissions, and V8's flags unless others are given. */
+function taskFlags(v8Flags: string | undefined): readonly string[] {
+  const command = /"deno run (.+) mod\.ts serve"/.exec(Deno.readTextFileSync(`${ROOT}deno.json`));
+  const flags = command?.[1]?.split(" ");
+  if (flags === undefined) throw new Error("No task in deno.json that runs mod.ts serve");
+  if (v8Flags === undefined) return flags;
+  return [...flags.filter((one) => !one.startsWith("--v8-flags=")), `--v8-flags=${v8Flags}`];
 }
 
 /** A port of loopback that nobody listens on, outside the range of outgoing connections. */
