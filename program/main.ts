@@ -135,9 +135,9 @@ async function untilStopped(node: Node, log: Log): Promise<number> {
   try {
     const end = await Promise.race([signalled.promise, node.ended]);
     log.info("stopping", { reason: end === "signalled" ? "signal" : "the tree ended" });
-    await node.stop();
-    log.info("stopped");
-    return end === "signalled" ? 0 : 1;
+    const { cutRequests } = await node.stop();
+    log.info("stopped", { cut_requests: cutRequests });
+    return end === "signalled" && cutRequests === 0 ? 0 : 1;
   } catch (error) {
     log.error("stop_failed", { error: errorText(error) });
     return 1;

@@ -10,6 +10,7 @@
 
 import { System, type TreeNode } from "../actors/mod.ts";
 import type { DeviceSessionProtocol } from "../actors/push/messages/device_session.ts";
+import { DRAIN_MS } from "../actors/push/limits.ts";
 import { PushService } from "../actors/push/messages/push_service.ts";
 import { SortKeys } from "../actors/push/messages/sort_keys.ts";
 import { type Doors, type MessagesRefs, type PushRefs, pushTree } from "../actors/push/tree.ts";
@@ -49,6 +50,12 @@ export interface NodeParts {
   readonly telemetry: Telemetry;
 }
 
+/** What an orderly end could not wait for. */
+export interface Stopped {
+  /** Posts that had begun and were cut at the drain's deadline, unanswered. */
+  readonly cutRequests: number;
+}
+
 /** A running node. */
 export interface Node {
   /** Where its doors are. */
@@ -57,8 +64,8 @@ export interface Node {
   readonly ended: Promise<boolean>;
   /** Its live actors. */
   tree(): TreeNode;
-  /** Closes the doors, lets the sessions end, closes the store. */
-  stop(): Promise<void>;
+  /** Closes the doors, lets posts that have begun finish, ends the sessions, closes the store. */
+  stop(): Promise<Stopped>;
 }
 
 /** Starts a node; rejects with the reason when a part cannot be opened. */
@@ -84,6 +91,7 @@ class Assembly implements Node {
   readonly #box: TokenBox;
   #ports: BoundPorts;
   #refs: PushRefs | undefined;
+  #cutRequests = 0;
 
   constructor(parts: NodeParts, store: Store) {
     const { endpointPort, devicePort, apiPort } = parts.settings;
@@ -122,9 +130,10 @@ class Assembly implements Node {
     );
   }
 
-  async stop(): Promise<void> {
+  async stop(): Promise<Stopped> {
     await this.#system.stop();
     await this.#store[Symbol.asyncDispose]();
+    return { cutRequests: this.#cutRequests };
   }
 
   #doors(messages: MessagesRefs, sortKeys: SortKeys): Doors {
@@ -160,7 +169,13 @@ class Assembly implements Node {
         onEvent: (event) => telemetry.endpointEvent(event),
       }));
     this.#ports = { ...this.#ports, endpointPort: door.port };
-    return door;
+    return {
+      port: door.port,
+      [Symbol.asyncDispose]: async () => {
+        const { cutRequests } = await door.close(DRAIN_MS);
+        this.#cutRequests += cutRequests;
+      },
+    };
   }
 
   async #openDeviceSockets({ sessions, registry, broadcasts }: MessagesRefs): Promise<OpenDoor> {

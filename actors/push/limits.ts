@@ -52,3 +52,9 @@ export const BROADCAST_FETCH_MS = 1_000;
 
 /** Time a socket may take to report its end after it was closed; it ends TCP within a second. */
 export const CLOSE_GRACE_MS = 2_000;
+
+/** Time a post that has begun may take when the node stops; most take milliseconds. */
+export const DRAIN_MS = 5_000;
+
+/** Time a listener has to close, drain included, before it is given up. */
+export const LISTENER_SHUTDOWN_MS = DRAIN_MS + 2_000;

@@ -20,6 +20,7 @@ import type { Ref } from "../runtime/actor.ts";
 import type { Pool } from "../runtime/pool.ts";
 import { branch, pool, worker } from "../runtime/spec.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import { LISTENER_SHUTDOWN_MS } from "./limits.ts";
 import { listener, type ListenerArgs, type ListenerProtocol } from "./listener.ts";
 import { broadcasts, type BroadcastsProtocol } from "./messages/broadcasts.ts";
 import {
@@ -123,7 +124,12 @@ function messagesTree(parts: PushTreeParts): Supervisor<MessagesRefs> {
 
 function listenersTree(doors: Doors): Supervisor<ListenersRefs> {
   const door = (name: string, open: ListenerArgs["open"]) =>
-    worker(listener(name), { args: () => ({ open }), restart: "permanent", backoff: BACKOFF });
+    worker(listener(name), {
+      args: () => ({ open }),
+      restart: "permanent",
+      shutdownMs: LISTENER_SHUTDOWN_MS,
+      backoff: BACKOFF,
+    });
   return {
     strategy: "one_for_one",
     intensity: INTENSITY,
