@@ -1,7 +1,7 @@
 /**
  * The service as a real child process: started as `deno task serve` starts it, with the same
- * permissions and flags of V8, but with free ports and a data folder of its own;
- * stopped by SIGTERM, killed by SIGKILL, started again on the same ports and data.
+ * permissions and flags of V8, but with free ports and a data folder of its own; stopped by
+ * SIGTERM, killed by SIGKILL, started again on the same ports and data.
  *
  * Invariants: after `start` every listener accepts; the process and the folder are gone after
  * disposal; what it wrote to standard error is shown with every failure to start.
@@ -37,6 +37,8 @@ export interface ServiceOptions {
   readonly certificates?: Certificates;
   /** An existing data folder, left in place at disposal; default a temporary one. */
   readonly dataDir?: string;
+  /** Flags of `deno run` before the module in place of those of the `serve` task. */
+  readonly denoFlags?: readonly string[];
   /** Flags of V8 in place of those of the `serve` task. */
   readonly v8Flags?: string;
 }
@@ -197,7 +199,8 @@ export class Service implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const [endpoint, device, api] = this.#ports;
-    const { certificates, flags = [] } = this.#options;
+    const { certificates, flags = [], v8Flags } = this.#options;
+    const denoFlags = this.#options.denoFlags ?? taskFlags(v8Flags);
     const tls = certificates === undefined
       ? []
       : ["--tls-cert", certificates.certFile, "--tls-key", certificates.keyFile];
@@ -205,7 +208,7 @@ export class Service implements AsyncDisposable {
     const ports = ["--endpoint-port", `${endpoint}`, "--device-port", `${device}`];
     const args = [
       "run",
-      ...taskFlags(this.#options.v8Flags),
+      ...denoFlags,
       "mod.ts",
       ...serve,
       ...ports,
