@@ -13,8 +13,10 @@ need certutil libnss3-tools  # gives Firefox a private certificate authority
 need chromium chromium       # the page, in the browser that must be told to use another
 need erl erlang-base         # the supervisor ours is compared with
 need curl curl
-need openssl openssl
-need strace strace # shows that the store syncs before it answers
+need openssl openssl         # certificates
+need h2load nghttp2-client   # the load of the benches
+need unshare util-linux      # a full disk of the test's own
+need strace strace           # shows that the store syncs before it answers
 
 [ -z "$missing" ] && exit 0
 as_root=
