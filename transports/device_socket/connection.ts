@@ -6,7 +6,8 @@
  * Phases only go forward, and `ended` follows `closing` within the close timeout whatever the
  * device does: Firefox never answers a Close and waits for the end of TCP.
  *
- * Invariants: one read at most and one write at most are under way; frames queued in one turn or
+ * Invariants: one read at most and one write at most are under way; what waits for all devices is
+ * bounded, and who has not read for longest pays for it; frames queued in one turn or
  * while a write is under way leave together in the next one; the owner's `closed` is called
  * exactly once, and nothing after it; while the owner's `text` is being awaited nothing is read,
  * so a fast device is slowed by TCP and not by memory.
@@ -67,12 +68,40 @@ export interface ConnectionHub {
   readonly messageDeadlines: DeadlineQueue<Connection>;
   /** Connections which are ending. */
   readonly closeDeadlines: DeadlineQueue<Ending>;
+  /** What waits to be sent to all devices. */
+  readonly backlog: Backlog;
   /** The owner failed while it handled an event. */
   ownerFailed(error: unknown): void;
   /** The socket left its open state. */
   left(how: SocketEnd): void;
   /** TCP has ended. */
   ended(connection: Connection): void;
+}
+
+/** The bytes that wait for all devices together, and whose fault that is. */
+export class Backlog {
+  /** Bytes that were queued and neither written nor dropped. */
+  bytes = 0;
+  /** Connections with a write under way, the one that began first at the front. */
+  readonly #writing = new Set<Connection>();
+
+  /** A write began. */
+  began(connection: Connection): void {
+    this.#writing.add(connection);
+  }
+
+  /** The write ended, or its connection did. */
+  ended(connection: Connection): void {
+    this.#writing.delete(connection);
+  }
+
+  /** Cuts the devices that have not read for longest until no more than `bytesMax` bytes wait. */
+  cutTo(bytesMax: number): void {
+    for (const connection of this.#writing) {
+      if (this.bytes <= bytesMax) return;
+      connection.cut();
+    }
+  }
 }
 
 /** Something whose TCP connection must end. */
@@ -117,7 +146,7 @@ export class Connection implements DeviceSocket, Ending {
     this.#events = events;
     this.#reader.begin(early);
     (this.#outbox ??= []).unshift(switching);
-    this.#queuedBytes += switching.length;
+    this.#count(switching.length);
     if (this.#phase === "opening") this.#phase = "open";
     void this.#flush();
     void this.#read();
@@ -143,6 +172,7 @@ export class Connection implements DeviceSocket, Ending {
   /** Gives up before `start`, refused by its owner: TCP and the early bytes stay the caller's. */
   abandon(): void {
     this.#phase = "ended";
+    this.#count(-this.#queuedBytes);
     this.#hub.closeDeadlines.disarm(this);
     this.#reader.release();
   }
@@ -170,11 +200,20 @@ export class Connection implements DeviceSocket, Ending {
     this.close(1008, `message not complete after ${this.#hub.limits.messageTimeoutMs} ms`);
   }
 
+  /** Ends TCP at once, for too much waits for everybody: a Close would wait behind all that. */
+  cut(): void {
+    const wasOpen = this.#phase === "open";
+    this.end();
+    if (wasOpen) this.#tellClosed({ kind: "server_closed", code: 1008, reason: "too slow" });
+  }
+
   /** Ends TCP now; a socket that was open is lost to its owner. */
   end(): void {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
     this.#outbox = undefined;
+    this.#count(-this.#queuedBytes);
+    this.#hub.backlog.ended(this);
     this.#hub.messageDeadlines.disarm(this);
     this.#hub.closeDeadlines.disarm(this);
     // Cancels the read and the write under way; the kernel still sends what it has taken.
@@ -276,29 +315,45 @@ export class Connection implements DeviceSocket, Ending {
       return false;
     }
     this.#push(frame);
-    return true;
+    const { backlog, limits } = this.#hub;
+    if (backlog.bytes > limits.sendQueuesBytesMax) backlog.cutTo(limits.sendQueuesBytesMax);
+    return this.#phase !== "ended";
   }
 
   #push(frame: Uint8Array<ArrayBuffer>): void {
     (this.#outbox ??= []).push(frame);
-    this.#queuedBytes += frame.length;
+    this.#count(frame.length);
     if (!this.#writing && this.#events !== undefined) void this.#flush();
+  }
+
+  /** Counts bytes that came to wait, or wait no longer. */
+  #count(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#hub.backlog.bytes += bytes;
+  }
+
+  /** What waits, as one piece: while it is being written, its frames must not stay in memory too. */
+  #takeOutbox(): Uint8Array<ArrayBuffer> | undefined {
+    const batch = this.#outbox;
+    this.#outbox = undefined;
+    if (batch === undefined) return undefined;
+    const [first = EMPTY] = batch;
+    return batch.length === 1 ? first : join(batch);
   }
 
   async #flush(): Promise<void> {
     this.#writing = true;
+    this.#hub.backlog.began(this);
     try {
       // What is sent in one turn leaves in one write: fewer system calls, and over TLS, where
       // Nagle's delay cannot be switched off, no second write that waits 40 ms for the first.
       await undefined;
-      for (let batch = this.#outbox; batch !== undefined; batch = this.#outbox) {
-        this.#outbox = undefined;
-        const [first = EMPTY] = batch;
-        const bytes = batch.length === 1 ? first : join(batch);
+      for (let bytes = this.#takeOutbox(); bytes !== undefined; bytes = this.#takeOutbox()) {
         for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
-        this.#queuedBytes -= bytes.length;
+        if (this.#phase !== "ended") this.#count(-bytes.length);
       }
       this.#writing = false;
+      this.#hub.backlog.ended(this);
       if (this.#phase === "closing") await this.#conn.closeWrite();
     } catch (error) {
       this.#lose(error instanceof Error ? error.message : String(error));

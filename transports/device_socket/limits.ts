@@ -28,6 +28,8 @@ export interface DeviceLimits {
   readonly controlFramesPerSecondMax: number;
   /** Bytes that may wait for a device which does not read. */
   readonly sendQueueBytesMax: number;
+  /** Bytes that may wait for all devices together; above it those that have not read for longest are cut. */
+  readonly sendQueuesBytesMax: number;
   /** From sending Close, or an HTTP error, until TCP is ended. */
   readonly closeTimeoutMs: number;
 }
@@ -56,6 +58,8 @@ export const DEVICE_LIMITS: DeviceLimits = {
   controlFramesPerSecondMax: 10,
   // About 200 of the largest messages: what a session may have on its way, with a margin.
   sendQueueBytesMax: 1_048_576,
+  // 64 devices that read nothing at all: a thousand of them must not take a gigabyte.
+  sendQueuesBytesMax: 67_108_864,
   // Firefox never answers a Close and stays deaf until TCP ends.
   closeTimeoutMs: 1_000,
 };

@@ -29,6 +29,7 @@
 import { Admission, countedAddress } from "./admission.ts";
 import { BufferPool } from "./buffers.ts";
 import {
+  Backlog,
   Connection,
   type ConnectionHub,
   type DeviceEvents,
@@ -132,6 +133,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
   readonly limits: DeviceLimits;
   readonly clock: DeviceClock;
   readonly buffers = new BufferPool();
+  readonly backlog = new Backlog();
   readonly headDeadlines: DeadlineQueue<Handshake>;
   readonly messageDeadlines: DeadlineQueue<Connection>;
   readonly closeDeadlines: DeadlineQueue<Ending>;

@@ -209,3 +209,32 @@ Deno.test("a device that ends TCP inside a frame is lost, once", async () => {
   assertEquals<unknown>(door.owner.ends, [{ kind: "lost", reason: "the device ended TCP" }]);
   assertEquals(door.listener.connections, 0);
 });
+
+Deno.test("devices that do not read are cut, oldest first, when too much waits for all together", async () => {
+  const sendQueuesBytesMax = 8_000_000;
+  await using door = new DeviceDoor({
+    limits: { sendQueueBytesMax: 2 * sendQueuesBytesMax, sendQueuesBytesMax },
+  });
+  await using _first = await door.greet();
+  const first = door.owner;
+  await using _second = await door.greet();
+  const second = door.owner;
+  await using good = await door.greet();
+  const text = "x".repeat(60_000);
+  // The kernel takes some; then three fifths of the limit wait for the first device.
+  const fill = async (owner: Owner) => {
+    for (let sent = 0; sent < sendQueuesBytesMax * 0.6; sent += text.length) {
+      owner.socket.send(text);
+    }
+    await turn();
+  };
+  while (first.ends.length === 0) {
+    await fill(first);
+    await fill(second);
+  }
+  await turn();
+  assertEquals<unknown>(first.ends, [{ kind: "server_closed", code: 1008, reason: "too slow" }]);
+  assertEquals([second.ends.length, first.socket.send("late")], [0, false]);
+  await good.send("still");
+  assertEquals(await good.text(), "echo:still");
+});
