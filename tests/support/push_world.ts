@@ -125,7 +125,7 @@ export class PushWorld implements AsyncDisposable {
   readonly store: MemoryStore;
   readonly refs: PushRefs;
   readonly service: PushService;
-  readonly events: readonly PushEvent[];
+  readonly #events: PushEvent[];
   readonly #identifiers: Identifiers;
   readonly #messageLimit: number;
 
@@ -133,14 +133,14 @@ export class PushWorld implements AsyncDisposable {
     world: World;
     store: MemoryStore;
     refs: PushRefs;
-    events: readonly PushEvent[];
+    events: PushEvent[];
     identifiers: Identifiers;
     messageLimit: number;
   }) {
     this.world = parts.world;
     this.store = parts.store;
     this.refs = parts.refs;
-    this.events = parts.events;
+    this.#events = parts.events;
     this.#identifiers = parts.identifiers;
     this.#messageLimit = parts.messageLimit;
     this.service = new PushService({
@@ -174,6 +174,11 @@ export class PushWorld implements AsyncDisposable {
     return new PushWorld({ world, store, refs, events, identifiers, messageLimit });
   }
 
+  /** All that was reported, in order. */
+  get events(): readonly PushEvent[] {
+    return this.#events;
+  }
+
   /** A device whose socket was just upgraded. */
   connect(): WorldDevice {
     const { registry, broadcasts, sessions } = this.refs.messages;
@@ -185,7 +190,7 @@ export class PushWorld implements AsyncDisposable {
         identifiers: this.#identifiers,
         registry,
         broadcasts,
-        observer: { record: (event) => void (this.events as PushEvent[]).push(event) },
+        observer: { record: (event) => void this.#events.push(event) },
         settings: {
           helloTimeoutMs: 5_000,
           pingIntervalMs: 300_000,
