@@ -218,7 +218,7 @@ const ROWS: readonly Row[] = [
     args: ["serve", "--ping-interval", "0", "--max-ttl=1500ms"],
     answer: [
       `--max-ttl: not whole seconds: "1500ms". ${TIME} 1s to 365d.`,
-      `--ping-interval: out of range: "0". ${TIME} 1s to 1h.`,
+      `--ping-interval: out of range: "0". ${TIME} 100ms to 1h.`,
     ],
   },
   {

@@ -152,9 +152,9 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   ),
   pingIntervalMs: row(
     "ping-interval",
-    kinds.durationMs(1_000, 3_600_000),
+    kinds.durationMs(100, 3_600_000),
     300_000,
-    "silence after which a device is pinged",
+    "time between two pings of a device, and between looks for news of broadcasts",
   ),
   pingTimeoutMs: row(
     "ping-timeout",
