@@ -193,7 +193,12 @@ export class Service implements AsyncDisposable {
   }
 
   async #end(signal: Deno.Signal): Promise<ServiceExit> {
-    this.#child?.kill(signal);
+    try {
+      this.#child?.kill(signal);
+    } catch (error) {
+      // It has ended by itself, as one does that cannot start: how it did is the answer.
+      if (!(error instanceof TypeError)) throw error;
+    }
     return await this.ended();
   }
 
