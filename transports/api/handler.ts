@@ -74,13 +74,18 @@ export interface ApiOptions {
   readonly clock?: ApiClock;
 }
 
-/** Answers one request; rejects only when a callback throws, which is a bug. */
-export type ApiHandler = (request: ApiRequest) => Promise<Answer>;
+/** What the door needs to answer. */
+export interface ApiHandler {
+  /** Answers one request; rejects only when a callback throws, which is a bug. */
+  answer(request: ApiRequest): Promise<Answer>;
+  /** The security headers, for answers of the door's own. */
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 type Route = (request: ApiRequest) => Answer | Promise<Answer>;
 
 /**
- * Makes the function that answers requests.
+ * Makes what answers requests.
  *
  * @throws {TypeError} when the endpoint's origin is not an http or https origin.
  */
@@ -92,9 +97,12 @@ export async function apiHandler(options: ApiOptions): Promise<ApiHandler> {
     ["/page.json", () => json(200, { endpointOrigin: origin, deviceUrl: options.page.deviceUrl })],
     ...dataRoutes(options),
   ]);
-  return async (request) => {
-    const answer = await route(request, routes);
-    return { ...answer, headers: { ...common, ...answer.headers } };
+  return {
+    answer: async (request) => {
+      const answer = await route(request, routes);
+      return { ...answer, headers: { ...common, ...answer.headers } };
+    },
+    headers: common,
   };
 }
 

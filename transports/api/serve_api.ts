@@ -76,6 +76,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ApiServer> {
     render: ({ status, message }) => ({
       contentType: PROBLEM_TYPE,
       body: problemText(status, message),
+      headers: { ...handler.headers, "cache-control": "no-store" },
     }),
   });
   return {
@@ -91,7 +92,7 @@ async function respond(
   response: ServerResponse,
 ): Promise<void> {
   const { headers } = request;
-  const { status, headers: answered, body } = await handler({
+  const { status, headers: answered, body } = await handler.answer({
     method: request.method ?? "",
     target: request.url ?? "",
     host: headers.host ?? "",

@@ -38,6 +38,7 @@ import {
   KEEP_ALIVE_TIMEOUT_MS,
   PIPELINED_MAX,
   REQUEST_TIMEOUT_MS,
+  RETRY_AFTER_SECONDS,
 } from "./limits.ts";
 import {
   CONNECT_REFUSAL,
@@ -56,6 +57,8 @@ export interface RenderedRefusal {
   readonly contentType: string;
   /** The body. */
   readonly body: string;
+  /** Headers that every answer of the owner has, by name. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What a door tells, for counters and logs. */
@@ -335,8 +338,8 @@ class NodeHttpDoor implements HttpDoor {
   /** Refuses within HTTP; the connection ends, since what follows on it cannot be trusted. */
   #refuse(response: ServerResponse, refusal: Refusal): void {
     this.#options.onEvent?.({ kind: "refused", refusal });
-    const { contentType, body } = this.#render(refusal);
-    answer(response, refusal.status, { "Content-Type": contentType, Connection: "close" }, body);
+    const { headers, body } = this.#render(refusal);
+    answer(response, refusal.status, headers, body);
   }
 
   /** Refuses where there is no response to write to; answers still due on the connection go first. */
@@ -361,17 +364,26 @@ class NodeHttpDoor implements HttpDoor {
 
   #say(socket: Duplex, refusal: Refusal): void {
     if (!socket.writable) return;
-    const { contentType, body } = this.#render(refusal);
+    const { headers, body } = this.#render(refusal);
+    const length = { "Content-Length": `${ENCODER.encode(body).length}` };
+    const lines = Object.entries({ ...headers, ...length }).map(([name, value]) =>
+      `${name}: ${value}\r\n`
+    );
     socket.end(
-      `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status]}\r\nContent-Type: ${contentType}\r\n` +
-        `Content-Length: ${ENCODER.encode(body).length}\r\nConnection: close\r\n\r\n${body}`,
+      `HTTP/1.1 ${refusal.status} ${REASONS[refusal.status]}\r\n${lines.join("")}\r\n${body}`,
       () => socket.destroy(),
     );
   }
 
-  #render(refusal: Refusal): RenderedRefusal {
-    return this.#options.render?.(refusal) ??
+  /** The whole answer but its length; the connection ends with every refusal. */
+  #render(refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; body: string } {
+    const { contentType, body, headers } = this.#options.render?.(refusal) ??
       { contentType: "text/plain; charset=utf-8", body: `${refusal.message}\n` };
+    const retry = refusal.status === 429 ? { "Retry-After": `${RETRY_AFTER_SECONDS}` } : {};
+    return {
+      headers: { ...headers, "Content-Type": contentType, ...retry, Connection: "close" },
+      body,
+    };
   }
 }
 

@@ -34,6 +34,9 @@ export const CONNECTIONS_PER_ADDRESS_MAX = 1_000;
 /** Requests in work on one connection: only pipelining makes more than one, and no browser does that. */
 export const PIPELINED_MAX = 64;
 
+/** Seconds after which a client that sent too much at a time may come back: its answers take milliseconds. */
+export const RETRY_AFTER_SECONDS = 1;
+
 /** Bytes of an unwanted body that are read and dropped, so that its sender sees our answer and not a reset. */
 export const DISCARDED_BYTES_MAX = 1_048_576;
 

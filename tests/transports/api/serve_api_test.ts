@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { request as httpRequest } from "node:http";
 import { Metrics } from "../../../transports/api/metrics.ts";
 import { serveApi, type ServeApiOptions } from "../../../transports/api/serve_api.ts";
+import { exchange } from "../http_door/raw_client.ts";
 
 const TOKENS: ReadonlyMap<string, "ok" | "expired"> = new Map([
   ["good-token", "ok"],
@@ -241,10 +242,21 @@ for (const { what, path, send = {}, status, headers = {}, body } of ROWS) {
   });
 }
 
-Deno.test("serveApi() guards every answer of its own, errors too", async () => {
+Deno.test("serveApi() guards every answer, errors and the door's own refusals too", async () => {
   await using api = await serveApi(options());
-  for (const path of ["/", "/healthz", "/metrics", "/v1/tree", "/nothing"]) {
-    const { headers } = await ask(api.port, path);
+  const answers = [
+    ...await Promise.all(["/", "/healthz", "/metrics", "/v1/tree", "/nothing"].map((path) => {
+      return ask(api.port, path);
+    })),
+    await ask(api.port, "/", { host: "rebound.example" }),
+    await ask(api.port, "/", { method: "POST", "transfer-encoding": "gzip, chunked" }),
+    await exchange(api.port, "get / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    await exchange(api.port, "GET / HTTP/1.1\r\n\r\n"),
+    await exchange(api.port, "CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+  ];
+  const statuses = answers.map(({ status }) => status);
+  assertEquals(statuses, [200, 200, 200, 401, 404, 421, 400, 400, 400, 405]);
+  for (const { headers } of answers) {
     assertEquals(
       headers["content-security-policy"],
       "default-src 'self'; connect-src 'self' https://push.example:8443; base-uri 'none'; " +
