@@ -39,7 +39,7 @@ Deno.test("The service passes autopush's integration suite", async (t) => {
     ...["--message-limit", `${MESSAGE_LIMIT}`],
     ...["--ping-interval", "30s", "--ping-timeout", "10s"],
   ]);
-  const tables = [HELLO, DELIVERY, TOPICS, VAPID, REPEATS, BODIES, ENDINGS, CORS];
+  const tables = [HELLO, DELIVERY, TOPICS, VAPID, REPEATS, BODIES, ORDER, ENDINGS, CORS];
   for (const [name, run] of tables.flat()) await t.step(name, () => run(world));
   const lapsed = await postLapsing(world);
   await secondsPass(1.1); // All TTLs of 1 s are over, counted in whole seconds or not.
@@ -292,6 +292,41 @@ const ENDINGS: readonly Mirrored[] = [
     await using again = await world.connect(uaid);
     assertNotEquals(again.uaid, uaid);
     await post(channel, { body: someBody(), status: 410 });
+  }],
+];
+
+/** What no test of the suite sees, but its servers' clients rely on: order and replacement. */
+const ORDER: readonly Mirrored[] = [
+  ["Topics come first, then the others in their order, page by page", async (world) => {
+    const { uaid, channel } = await world.subscribeAndLeave();
+    // One topic above a page of 11, and as many messages in all as the limit allows.
+    const topics = Array.from({ length: 12 }, (_, index) => `topic-${index}`);
+    const others = Array.from({ length: MESSAGE_LIMIT - topics.length }, (_, index) => `${index}`);
+    for (const body of others) await post(channel, { body });
+    for (const body of topics) await post(channel, { body, topic: body });
+    await using back = await world.connect(uaid);
+    for (const [index, body] of [...topics, ...others].entries()) {
+      const seen = await arrived(back, index + 1);
+      assertSeen(seen, channel, body);
+      back.ack([seen]);
+    }
+    await onlyArrived(back, MESSAGE_LIMIT);
+    await back.close();
+    await using again = await world.connect(uaid);
+    assertEquals(again.uaid, uaid);
+  }],
+  ["To acknowledge a replaced message leaves the newer one", async (world) => {
+    const { device, channel } = await world.subscribe();
+    const [older, newer] = [someBody(), someBody()];
+    await post(channel, { body: older, topic: "Inbox" });
+    await post(channel, { body: newer, topic: "Inbox" });
+    assertSeen(await arrived(device, 2), channel, newer);
+    device.ack([await arrived(device, 1)]);
+    await onlyArrived(device, 2);
+    await device.close();
+    await using back = await world.connect(device.uaid);
+    assertSeen(await arrived(back), channel, newer);
+    await onlyArrived(back, 1);
   }],
 ];
 

@@ -108,7 +108,7 @@ const GREETED: readonly Row[] = [
       close: SM_CLOSE,
     }),
   ),
-  ...[`"not base64!"`, `"ab+/"`].map((key) => ({
+  ...[`"not base64!"`, `"ab+/"`, `"AA AA"`, `"AB"`].map((key) => ({
     title: `register with the key ${key}`,
     sends: [register(CHANNEL, key)],
     answers: [{ messageType: "register", channelID: CHANNEL, status: 400 }],

@@ -485,8 +485,11 @@ function bounded(broadcasts: ReadonlyMap<string, string>): ReadonlyMap<string, s
 
 /** URL-safe base64 with or without padding; only decodability is checked, as autopush does. */
 function decodeKey(text: string): Uint8Array | undefined {
+  const bare = text.replace(/=+$/, "");
   try {
-    return Uint8Array.fromBase64(text.replace(/=+$/, ""), { alphabet: "base64url" });
+    const key = Uint8Array.fromBase64(bare, { alphabet: "base64url" });
+    // The decoder overlooks blanks and stray bits; only an equal re-encoding proves the spelling.
+    return key.toBase64({ alphabet: "base64url", omitPadding: true }) === bare ? key : undefined;
   } catch {
     return undefined;
   }
