@@ -15,7 +15,8 @@ need erl erlang-base         # the supervisor ours is compared with
 need curl curl
 need openssl openssl         # certificates
 need h2load nghttp2-client   # the load of the benches
-need unshare util-linux      # a full disk of the test's own
+need unshare util-linux      # a full disk and a network of the test's own
+need ip iproute2             # that network
 need strace strace           # shows that the store syncs before it answers
 
 [ -z "$missing" ] && exit 0

@@ -180,9 +180,18 @@ export class Service implements AsyncDisposable {
 
   /** Resident memory of the process in bytes, as the system counts it. */
   residentBytes(): number {
+    return this.#statusBytes("VmRSS");
+  }
+
+  /** The most resident memory the process ever had, in bytes. */
+  peakBytes(): number {
+    return this.#statusBytes("VmHWM");
+  }
+
+  #statusBytes(field: "VmRSS" | "VmHWM"): number {
     const status = Deno.readTextFileSync(`/proc/${this.pid}/status`);
-    const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    if (kilobytes === undefined) throw new Error(`No VmRSS of process ${this.pid}`);
+    const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+    if (kilobytes === undefined) throw new Error(`No ${field} of process ${this.pid}`);
     return Number(kilobytes) * 1_024;
   }
 
