@@ -139,6 +139,10 @@ export class Telemetry implements Observer {
       case "vapid_refused":
         return this.#log.debug("vapid_refused", { fault: event.fault });
       case "failed":
+        // Both stores name their refusals so; whatever else fails is told by the log alone.
+        if (event.error instanceof Error && event.error.name === "StoreError") {
+          this.metrics.storeFailed();
+        }
         return this.#log.error("push_failed", { error: errorText(event.error) });
       case "vapid_verified":
       case "connection_refused":
