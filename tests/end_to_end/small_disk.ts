@@ -47,6 +47,8 @@ await back.notifications.until(() => true, { what: "all that was accepted", coun
 await back.ping();
 assertEquals(back.notifications.size, accepted);
 assert(!service.stderr.includes('"actor_crashed"'), service.stderr);
+const metrics = await (await fetch(`http://127.0.0.1:${service.apiPort}/metrics`)).text();
+assert(/^heliograph_store_errors_total [1-9]/m.test(metrics), "no failure was counted");
 
 /** Posts a message to the device that is away; the answer must be this status, if one is given. */
 async function postStored(expected?: 201): Promise<number> {
