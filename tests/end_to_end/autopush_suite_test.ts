@@ -315,6 +315,21 @@ const ORDER: readonly Mirrored[] = [
     await using again = await world.connect(uaid);
     assertEquals(again.uaid, uaid);
   }],
+  ["Messages that come while a device catches up do not count against it", async (world) => {
+    const { uaid, channel } = await world.subscribeAndLeave();
+    // Above a page, so the ones that come have to wait their turn; all together above the limit.
+    const before = 11;
+    const all = MESSAGE_LIMIT + 1;
+    for (let sent = 0; sent < before; sent++) await post(channel, { body: `${sent}` });
+    await using back = await world.connect(uaid);
+    for (let sent = before; sent < all; sent++) await post(channel, { body: `${sent}` });
+    for (let count = 1; count <= all; count++) {
+      const seen = await arrived(back, count);
+      assertSeen(seen, channel, `${count - 1}`);
+      back.ack([seen]);
+    }
+    await onlyArrived(back, all);
+  }],
   ["To acknowledge a replaced message leaves the newer one", async (world) => {
     const { device, channel } = await world.subscribe();
     const [older, newer] = [someBody(), someBody()];

@@ -52,6 +52,21 @@ export function canonicalChannelId(text: string): string | undefined {
   }`;
 }
 
+/**
+ * The bytes of an application server's key: URL-safe base64 with or without padding; `undefined` when it
+ * is not. Only decodability is checked, as autopush does.
+ */
+export function decodeKey(text: string): Uint8Array | undefined {
+  const bare = text.replace(/=+$/, "");
+  try {
+    const key = Uint8Array.fromBase64(bare, { alphabet: "base64url" });
+    // The decoder overlooks blanks and stray bits; only an equal re-encoding proves the spelling.
+    return key.toBase64({ alphabet: "base64url", omitPadding: true }) === bare ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Parses a device's message; `undefined` means malformed, and the session closes with `Json`. */
 export function parseClientMessage(text: string): ClientMessage | undefined {
   if (text === "{}") return { kind: "ping" };

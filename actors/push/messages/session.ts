@@ -24,7 +24,12 @@ import {
   TOPIC_PAGE,
 } from "../limits.ts";
 import type { PushMessage } from "../ports.ts";
-import { canonicalChannelId, type ClientMessage, parseClientMessage } from "./client_message.ts";
+import {
+  canonicalChannelId,
+  type ClientMessage,
+  decodeKey,
+  parseClientMessage,
+} from "./client_message.ts";
 import {
   broadcast,
   type BroadcastDelta,
@@ -43,7 +48,10 @@ export interface SessionSettings {
   readonly pingIntervalMs: number;
   /** Time a Pong may take; then 1011 `PongTimeout`. */
   readonly pingTimeoutMs: number;
-  /** Stored messages sent without finding the store empty; one more resets the user agent. */
+  /**
+   * Messages sent of those that waited for the device to come, without finding the store empty; one
+   * more resets the user agent. What comes while it is here does not count, as in autopush.
+   */
   readonly messageLimit: number;
 }
 
@@ -76,7 +84,9 @@ export interface OpenSession {
   missed: boolean;
   /** The largest sort key read from the store; a message up to it is never sent directly. */
   readUpTo: number;
-  /** Stored messages sent since the store was last found empty. */
+  /** The first sort key that came while it could not be sent directly; from here on none is counted. */
+  liveFrom: number;
+  /** Messages older than that, sent since the store was last found empty. */
   sentFromStore: number;
   /** Sent and not acknowledged: version to sort key. Made when first needed: most sessions idle. */
   outstanding: Map<string, number> | undefined;
@@ -223,6 +233,7 @@ function identified(input: Extract<Input, { kind: "identified" }>): Step {
     reading: input.known ? "topic" : "drained",
     missed: false,
     readUpTo: 0,
+    liveFrom: Number.MAX_SAFE_INTEGER,
     sentFromStore: 0,
     outstanding: undefined,
     acknowledged: [],
@@ -345,6 +356,8 @@ function deliver(session: OpenSession, message: PushMessage): Step {
     session.reading !== "drained" || message.sortKey <= session.readUpTo ||
     outstanding.size >= OUTSTANDING_MAX
   ) {
+    // A device that is here is not reset for what came meanwhile, however long it takes to catch up.
+    session.liveFrom = Math.min(session.liveFrom, message.sortKey);
     session.missed = true;
     return [session, readOn(session)];
   }
@@ -364,8 +377,8 @@ function sendPage(
   for (const message of page) {
     session.readUpTo = Math.max(session.readUpTo, message.sortKey);
     (session.outstanding ??= new Map()).set(message.version, message.sortKey);
+    if (message.sortKey < session.liveFrom) session.sentFromStore++;
   }
-  session.sentFromStore += page.length;
   if (session.sentFromStore > settings.messageLimit) {
     return [CLOSED, [
       { kind: "reset_user", uaid: session.uaid },
@@ -481,16 +494,4 @@ function close(reason: "HandshakeTimeout" | "Json" | "SM" | "PongTimeout"): Step
 function bounded(broadcasts: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   if (broadcasts.size <= BROADCAST_IDS_MAX) return broadcasts;
   return new Map([...broadcasts].slice(0, BROADCAST_IDS_MAX));
-}
-
-/** URL-safe base64 with or without padding; only decodability is checked, as autopush does. */
-function decodeKey(text: string): Uint8Array | undefined {
-  const bare = text.replace(/=+$/, "");
-  try {
-    const key = Uint8Array.fromBase64(bare, { alphabet: "base64url" });
-    // The decoder overlooks blanks and stray bits; only an equal re-encoding proves the spelling.
-    return key.toBase64({ alphabet: "base64url", omitPadding: true }) === bare ? key : undefined;
-  } catch {
-    return undefined;
-  }
 }

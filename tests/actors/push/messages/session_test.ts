@@ -242,6 +242,22 @@ Deno.test("step() resets a user agent with more stored messages than the limit",
   assertEquals(driver.session, { phase: "closed" });
 });
 
+Deno.test("step() does not count what comes while older messages are still to be read", () => {
+  const driver = new Driver();
+  driver.text({ messageType: "hello", uaid: UAID });
+  driver.input({ kind: "identified", uaid: UAID, known: true, broadcasts: NO_BROADCASTS });
+  driver.page(11);
+  const keys = Array.from({ length: 50 }, (_, index) => index + 1);
+  driver.page(10, ...keys.slice(0, 10));
+  assertEquals(driver.deliver(11), []);
+  for (let from = 10; from < keys.length; from += 10) {
+    driver.ack(...keys.slice(from - 10, from));
+    driver.input({ kind: "removed" });
+    assertEquals(driver.page(10, ...keys.slice(from, from + 10)).length, 10);
+  }
+  assertEquals(driver.session.phase, "open");
+});
+
 Deno.test("step() counts from zero again after the store was found empty", () => {
   const driver = Driver.open();
   for (let round = 0; round < 5; round++) {
