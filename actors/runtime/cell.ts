@@ -78,6 +78,9 @@ export class Cell extends Address implements Part, Runnable {
     this.#name = options.name;
     this.#args = options.args;
     this.#shutdownMs = options.shutdownMs ?? SHUTDOWN_MS;
+    if (!(this.#shutdownMs >= 0)) {
+      throw new InvariantError(`Cannot stop "${this.path}" within ${this.#shutdownMs} ms`);
+    }
   }
 
   /** Path from the root. */
@@ -236,7 +239,7 @@ export class Cell extends Address implements Part, Runnable {
    */
   crash(incarnation: Incarnation, error: unknown): boolean {
     if (incarnation.retired) return false;
-    this.#lastCrash = errorText(error).replaceAll(/\s+/g, " ").slice(0, CRASH_TEXT_CHARS);
+    this.#lastCrash = errorText(error).slice(0, CRASH_TEXT_CHARS);
     if (this.core.listening) {
       const number = incarnation.incarnation;
       this.core.emit({ type: "crashed", path: this.path, incarnation: number, error });
@@ -250,9 +253,9 @@ export class Cell extends Address implements Part, Runnable {
   // Turns.
 
   /** Takes a turn: at most 128 messages. */
-  turn(): void {
-    if (this.#activity !== "scheduled" || this.#incarnation === undefined) return;
-    context.run(this.#incarnation, takeTurn, this, this.#incarnation);
+  turn(): number {
+    if (this.#activity !== "scheduled" || this.#incarnation === undefined) return 0;
+    return context.run(this.#incarnation, takeTurn, this, this.#incarnation);
   }
 
   /** Does what is due next; `false` when there is nothing more to do now. */
@@ -428,8 +431,11 @@ export class Cell extends Address implements Part, Runnable {
     this.#activity = "busy";
     this.#laneHead = this.#laneTail = undefined;
     incarnation.retire();
-    incarnation.conclude("stopped");
-    incarnation.releaseAll();
+    // A deadline or a parent kills it, but what its signal and resources then do is its own doing.
+    context.run(incarnation, () => {
+      incarnation.conclude("stopped");
+      incarnation.releaseAll();
+    });
     this.#finish(incarnation, { kind: "killed" });
   }
 
@@ -451,9 +457,10 @@ export class Cell extends Address implements Part, Runnable {
 }
 
 /** A turn, inside the context that names its incarnation. */
-function takeTurn(cell: Cell, incarnation: Incarnation): void {
+function takeTurn(cell: Cell, incarnation: Incarnation): number {
   for (let count = 0; count < TURN_MESSAGES_MAX; count++) {
-    if (!cell.step(incarnation)) return;
+    if (!cell.step(incarnation)) return count;
   }
   cell.yieldTurn();
+  return TURN_MESSAGES_MAX;
 }

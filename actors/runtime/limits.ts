@@ -13,8 +13,11 @@ export const TURN_MESSAGES_MAX = 128;
  */
 export const SLICE_MS = 4;
 
-/** Turns between two looks at the clock: reading it costs as much as handling a few messages. */
-export const TURNS_PER_CLOCK_READ = 8;
+/**
+ * Messages and turns between two looks at the clock, which cost as much as handling a few messages.
+ * A turn that has handled many is followed by a look, so a slice outlasts its time by one turn.
+ */
+export const WORK_PER_CLOCK_READ = 16;
 
 /** Default deadline of `send` and `ask` in milliseconds, the one OTP's `gen_server:call` has. */
 export const ASK_TIMEOUT_MS = 5_000;

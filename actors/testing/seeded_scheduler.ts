@@ -51,13 +51,14 @@ export class SeededScheduler implements Scheduler {
   }
 
   #turn(): void {
-    const picked = this.#ready[Math.floor(this.#random.next() * this.#ready.length)];
+    const index = Math.floor(this.#random.next() * this.#ready.length);
+    const picked = this.#ready[index];
     const last = this.#ready.pop();
     if (picked === undefined || last === undefined) {
       this.#running = false;
       return;
     }
-    if (picked !== last) this.#ready[this.#ready.indexOf(picked)] = last;
+    if (index < this.#ready.length) this.#ready[index] = last;
     invariant(++this.#turns < TURNS_MAX, `The actors do not settle: ${TURNS_MAX} turns taken`);
     picked.turn();
     queueMicrotask(this.#next);
