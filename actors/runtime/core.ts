@@ -74,12 +74,12 @@ export class Core implements Disposable {
 
   /**
    * Tells the host. A host whose listener throws has a bug which must not change what actors do:
-   * the error is reported as uncaught.
+   * the error is reported as uncaught, and a promise it leaks is the host's, not the actor's.
    */
   emit(event: RuntimeEvent): void {
     if (this.#onEvent === undefined) return;
     try {
-      this.#onEvent(event);
+      context.run(undefined, this.#onEvent, event);
     } catch (error) {
       reportError(error);
     }

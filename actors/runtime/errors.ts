@@ -113,6 +113,15 @@ export function invariant(condition: boolean, message: string): asserts conditio
  * @returns Its text, without a stack trace.
  */
 export function errorText(error: unknown): string {
+  try {
+    return describe(error).replaceAll(/\s+/g, " ");
+  } catch {
+    // Its own getters or its own inspection threw: it has crashed one actor and shall not end the process.
+    return "a thrown value which cannot be shown";
+  }
+}
+
+function describe(error: unknown): string {
   if (error instanceof Error) return `${error.name}: ${error.message}`;
   return typeof error === "string" ? error : Deno.inspect(error, { depth: 1, compact: true });
 }

@@ -54,7 +54,7 @@ export type RuntimeEvent =
   }
   /** An accepted message will never be handled. */
   | ({ readonly type: "dead_letter" } & DeadLetter)
-  /** A resource of `ctx.use` could not be released. */
+  /** A resource of `ctx.use` could not be released, or a listener of `ctx.signal` threw. */
   | { readonly type: "release_failed"; readonly path: string; readonly error: unknown }
   /** A promise leaked by an incarnation that had already ended was rejected: nothing left to crash. */
   | { readonly type: "rejection_late"; readonly path: string; readonly error: unknown }

@@ -76,20 +76,27 @@ class Pipe<T> implements Notice {
   readonly type: string;
   payload: unknown;
   nextNotice: Notice | undefined;
+  readonly #incarnation: Incarnation;
   readonly #map: (outcome: PromiseSettledResult<T>) => unknown;
   #outcome: PromiseSettledResult<T> | undefined;
 
-  constructor(type: string, map: (outcome: PromiseSettledResult<T>) => unknown) {
+  constructor(
+    incarnation: Incarnation,
+    type: string,
+    map: (outcome: PromiseSettledResult<T>) => unknown,
+  ) {
+    this.#incarnation = incarnation;
     this.type = type;
     this.#map = map;
   }
 
-  settle(outcome: PromiseSettledResult<T>): this {
+  settle(outcome: PromiseSettledResult<T>): void {
     this.#outcome = outcome;
-    return this;
+    this.#incarnation.notify(this);
   }
 
   open(): boolean {
+    this.#incarnation.pipeOpened();
     invariant(this.#outcome !== undefined, "A piped promise was delivered before it settled");
     this.payload = this.#map(this.#outcome);
     return true;
@@ -112,10 +119,11 @@ class Watch implements Notice, Watcher {
 
   exited(exit: Exit): void {
     this.payload = exit;
-    this.#incarnation.watchEnded(this);
+    this.#incarnation.notify(this);
   }
 
   open(): boolean {
+    this.#incarnation.watchOpened(this);
     return true;
   }
 }
@@ -259,10 +267,10 @@ export class Incarnation implements Owner {
   ): void {
     this.#limit(this.#pipes, PIPES_MAX, "pipe another promise");
     this.#pipes++;
-    const pipe = new Pipe(type, map);
+    const pipe = new Pipe(this, type, map);
     promise.then(
-      (value) => this.#piped(pipe.settle({ status: "fulfilled", value })),
-      (reason: unknown) => this.#piped(pipe.settle({ status: "rejected", reason })),
+      (value) => pipe.settle({ status: "fulfilled", value }),
+      (reason: unknown) => pipe.settle({ status: "rejected", reason }),
     );
   }
 
@@ -321,10 +329,14 @@ export class Incarnation implements Owner {
     this.#laters?.delete(later);
   }
 
-  /** A watched actor has ended. */
-  watchEnded(watch: Watch): void {
+  /** The end of a watched actor is being handled: until then it takes a place, as a pipe does. */
+  watchOpened(watch: Watch): void {
     this.#watches?.delete(watch);
-    this.notify(watch);
+  }
+
+  /** The outcome of a piped promise is being handled. */
+  pipeOpened(): void {
+    this.#pipes--;
   }
 
   /** A spawned child is ready: nobody waits for that. */
@@ -376,7 +388,7 @@ export class Incarnation implements Owner {
 
   /** Aborts the signal and fails every ask this life still owed a reply. */
   conclude(code: AskErrorCode, cause?: unknown): void {
-    this.#controller?.abort();
+    this.#abort();
     this.hand?.fail(code, cause);
     this.hand = undefined;
     if (this.#laters !== undefined) {
@@ -397,6 +409,22 @@ export class Incarnation implements Owner {
     }
   }
 
+  /**
+   * What a listener of the signal throws is reported as an uncaught error, which would end the
+   * process; it is thrown while `abort` runs, so whose it is is known here and nowhere else.
+   */
+  #abort(): void {
+    if (this.#controller === undefined || this.#controller.signal.aborted) return;
+    const caught = (event: ErrorEvent): void => {
+      event.preventDefault();
+      const error: unknown = event.error;
+      this.cell.core.emit({ type: "release_failed", path: this.path, error });
+    };
+    globalThis.addEventListener("error", caught);
+    this.#controller.abort();
+    globalThis.removeEventListener("error", caught);
+  }
+
   /** Crossing a limit of the runtime is a bug of the actor: its own limits should be lower. */
   #limit(count: number, max: number, action: string): void {
     if (count >= max) throw new InvariantError(`Cannot ${action}: "${this.path}" has ${max}`);
@@ -406,11 +434,6 @@ export class Incarnation implements Owner {
     release(resource).catch((error: unknown) => {
       this.cell.core.emit({ type: "release_failed", path: this.path, error });
     });
-  }
-
-  #piped(pipe: Notice): void {
-    this.#pipes--;
-    this.notify(pipe);
   }
 
   #timer(type: string): MessageTimer | undefined {

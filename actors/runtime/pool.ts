@@ -37,7 +37,10 @@ export interface Pool<out P, in A> {
 export interface PoolOptions {
   /** The most children alive, from 1 to 2,097,152. */
   readonly childrenMax: number;
-  /** How long all children together may take to stop before they are killed; default 5,000 ms. */
+  /**
+   * How long all children together, or one that ends by itself, may take to stop before they are
+   * killed; default 5,000 ms.
+   */
   readonly shutdownMs?: number;
 }
 
@@ -68,7 +71,8 @@ export class PoolPart implements Part, Owner {
     actor: object & { readonly name: string },
     options: PoolOptions,
   ) {
-    const { childrenMax } = options;
+    const { childrenMax, shutdownMs = SHUTDOWN_MS } = options;
+    invariant(shutdownMs >= 0, `Cannot stop "${owner.path}/${name}" within ${shutdownMs} ms`);
     invariant(
       Number.isInteger(childrenMax) && childrenMax >= 1 && childrenMax <= POOL_CHILDREN_MAX,
       `Cannot make a pool of ${childrenMax} children: allowed are 1 to ${POOL_CHILDREN_MAX}`,
@@ -94,8 +98,10 @@ export class PoolPart implements Part, Owner {
   start(args: unknown, name: string | undefined): Ref<never> | "full" | "stopped" {
     if (this.#state !== "running") return "stopped";
     if (this.#children.size >= this.#options.childrenMax) return "full";
-    const child = new Cell(this.#core, this, this.#actor, { name: name ?? ++this.#started, args });
-    if (name !== undefined) this.#started++;
+    const { shutdownMs } = this.#options;
+    const number = ++this.#started;
+    const options = { name: name ?? number, args, shutdownMs };
+    const child = new Cell(this.#core, this, this.#actor, options);
     this.#children.add(child);
     child.boot();
     return child.ref();

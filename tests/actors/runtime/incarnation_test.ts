@@ -1,10 +1,20 @@
 /** What handlers may do with their context, and what becomes of it when its life is over. */
 
 import { assertEquals } from "@std/assert";
-import { ManualClock, SeededRandom, System } from "../../../actors/mod.ts";
+import { type Context, ManualClock, SeededRandom, System } from "../../../actors/mod.ts";
 import { macrotask } from "../../../actors/runtime/clock.ts";
+import { PIPES_MAX, WATCHES_MAX } from "../../../actors/runtime/limits.ts";
 import { SeededScheduler, World } from "../../../actors/testing/mod.ts";
-import { assertAskError, boom, gate, resource, solo, subject, type SubjectRef } from "./subject.ts";
+import {
+  assertAskError,
+  boom,
+  gate,
+  resource,
+  solo,
+  subject,
+  type SubjectProtocol,
+  type SubjectRef,
+} from "./subject.ts";
 
 Deno.test("Context.after() has one timer per name, arming again replaces it", async () => {
   await using world = new World();
@@ -260,4 +270,33 @@ Deno.test("Context.spawn() families end without recursion, stopped or killed", a
     assertEquals(journal.length, levels);
     assertEquals(journal[0], `released ${levels}`, "the youngest first");
   }
+});
+
+Deno.test("Context.pipe() and watch() keep their places until they are handled, so that the lane is bounded", async () => {
+  await using world = new World();
+  const { subject: gone } = await world.system.start(
+    "gone",
+    solo(subject(), { restart: "temporary" }),
+  );
+  gone.trySend("act", (ctx) => ctx.stop());
+  await world.settle();
+  const { subject: busy } = await world.system.start("busy", solo(subject()));
+  const counts = { pipes: 0, watches: 0 };
+  const hoard: Readonly<Record<keyof typeof counts, (ctx: Context<SubjectProtocol>) => unknown>> = {
+    async pipes(ctx) {
+      for (; counts.pipes <= PIPES_MAX; counts.pipes++) {
+        ctx.pipe(Promise.resolve(), "note", () => "");
+        await null; // The promise has settled, and its outcome waits in the lane.
+      }
+    },
+    watches(ctx) {
+      for (; counts.watches <= WATCHES_MAX; counts.watches++) ctx.watch(gone, "ended");
+    },
+  };
+  for (const action of Object.values(hoard)) {
+    busy.trySend("act", action);
+    await world.settle();
+  }
+  assertEquals(counts, { pipes: PIPES_MAX, watches: WATCHES_MAX });
+  assertEquals(world.events.filter(({ type }) => type === "crashed").length, 2);
 });

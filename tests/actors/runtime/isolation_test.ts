@@ -1,10 +1,10 @@
 /** A crash of any kind stays within its own actor. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { AskError, System } from "../../../actors/mod.ts";
+import { AskError, type Context, type Ref, System } from "../../../actors/mod.ts";
 import { macrotask } from "../../../actors/runtime/clock.ts";
 import { World } from "../../../actors/testing/mod.ts";
-import { boom, solo, subject } from "./subject.ts";
+import { boom, solo, subject, type SubjectProtocol } from "./subject.ts";
 
 /** Rejections which no system has claimed; made after the systems, for listeners run in order. */
 function unattributed(): Disposable & { readonly reasons: readonly unknown[] } {
@@ -44,6 +44,12 @@ const CRASHES: Readonly<Record<string, () => unknown>> = {
   },
   "a thrown undefined": () => {
     throw undefined;
+  },
+  "a thrown value that cannot be shown": () => {
+    throw { [Symbol.for("Deno.customInspect")]: boom };
+  },
+  "an error whose message throws": () => {
+    throw Object.defineProperty(new Error(), "message", { get: boom });
   },
 };
 
@@ -148,4 +154,62 @@ Deno.test("Actor whose uncaught ask fails crashes with it", async () => {
   );
   assert(error.cause instanceof AskError, "the asker crashed because its ask failed");
   assertEquals(await asker.ask("answer", (ctx) => ctx.incarnation), 2);
+});
+
+Deno.test("Actor that leaks a rejection while it is killed crashes nobody, whoever's turn armed the clock", async () => {
+  await using world = new World();
+  using rejections = unattributed();
+  const { subject: good } = await world.system.start("good", solo(subject()));
+  const { subject: parent } = await world.system.start("bad", solo(subject()));
+  const child = Promise.withResolvers<Ref<SubjectProtocol>>();
+  parent.trySend("act", (ctx) => {
+    child.resolve(ctx.spawn(subject(), { name: "child", args: undefined, shutdownMs: 1_000 }));
+  });
+  const bad = await child.promise;
+  const leak = (): void => void Promise.reject(new Error("leaked"));
+  await bad.ask("answer", (ctx) => {
+    ctx.use({ [Symbol.dispose]: leak });
+    ctx.signal.addEventListener("abort", leak);
+  });
+  bad.trySend("act", () => new Promise<void>(() => {}));
+  // The clock's timer is armed in the turn of the good one, whose context it carries.
+  good.trySend("act", (ctx) => ctx.after(500, "note", "due"));
+  await world.settle();
+  parent.trySend("act", (ctx) => ctx.stop());
+  await world.advance(1_000);
+  assertEquals(rejections.reasons, []);
+  assertEquals(
+    world.events.flatMap((event) => event.type === "rejection_late" ? [event.path] : []),
+    ["root/bad/subject/child", "root/bad/subject/child"],
+  );
+  assertEquals(world.events.filter(({ type }) => type === "crashed").length, 0);
+});
+
+Deno.test("Actor whose signal has a listener that throws still ends in order; the host is told", async () => {
+  await using world = new World();
+  const { subject: bad } = await world.system.start("t", solo(subject()));
+  const listen = (ctx: Context<SubjectProtocol>): void =>
+    ctx.signal.addEventListener("abort", boom);
+  for (const end of [boom, (ctx: Context<SubjectProtocol>) => ctx.stop()]) {
+    await bad.ask("answer", listen);
+    bad.trySend("act", end);
+    await world.settle();
+  }
+  assertEquals(await bad.ask("answer", (ctx) => ctx.incarnation), 3);
+  assertEquals(world.events.filter(({ type }) => type === "release_failed").length, 2);
+});
+
+Deno.test("System.onEvent may leak a rejection without crashing the actor it is told about", async () => {
+  using rejections = unattributed();
+  const events: string[] = [];
+  await using system = new System({
+    onEvent(event) {
+      events.push(event.type);
+      if (event.type === "started") void Promise.reject(new Error("the host's"));
+    },
+  });
+  await system.start("t", solo(subject()));
+  await macrotask();
+  assertEquals(rejections.reasons.map(String), ["Error: the host's"]);
+  assertEquals(events, ["started", "rejection_unattributed"]);
 });

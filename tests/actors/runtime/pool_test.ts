@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   type Actor,
   InvariantError,
@@ -13,7 +13,7 @@ import {
 } from "../../../actors/mod.ts";
 import { macrotask } from "../../../actors/runtime/clock.ts";
 import { SeededScheduler, World } from "../../../actors/testing/mod.ts";
-import { boom, subject, type SubjectOptions, type SubjectProtocol } from "./subject.ts";
+import { boom, solo, subject, type SubjectOptions, type SubjectProtocol } from "./subject.ts";
 
 type Refs = { sessions: Pool<SubjectProtocol, void>; other: Ref<SubjectProtocol> };
 
@@ -114,6 +114,34 @@ Deno.test("Pool stops all children at the same time, under one deadline", async 
   assertEquals(sessions.size, 0);
 });
 
+Deno.test("Pool gives a child that takes long to end the time it has itself", async () => {
+  const world = new World();
+  const journal: string[] = [];
+  const { promise: saved, resolve: save } = Promise.withResolvers<void>();
+  const terminate = async (): Promise<void> => {
+    await saved;
+    journal.push("saved");
+  };
+  const { sessions } = await world.system.start<{ sessions: Pool<SubjectProtocol, void> }>("t", {
+    strategy: "one_for_one",
+    intensity: { restarts: 0, withinMs: 0 },
+    children: {
+      sessions: pool(subject({ terminate }), { childrenMax: 1, shutdownMs: 30_000 }),
+    },
+  });
+  started(sessions.start());
+  await world.settle();
+  const stopped = world.system.stop();
+  await world.advance(29_999);
+  save();
+  await stopped;
+  assertEquals(journal, ["saved"]);
+  assertEquals(
+    world.events.flatMap((event) => event.type === "stopped" ? [event.exit.kind] : []),
+    ["shutdown"],
+  );
+});
+
 Deno.test("Pool of a hundred thousand stops in one pass, begun or not, stuck or not", async () => {
   interface IdleProtocol {
     hang(): void;
@@ -145,6 +173,21 @@ Deno.test("Pool of a hundred thousand stops in one pass, begun or not, stuck or 
   assertEquals(await stopped, { kind: "shutdown" });
   assertEquals(refs.idle.size, 0);
   assert(ended >= 99_900 && ended < 100_800, `${ended} terminated: not the stuck, few of the new`);
+});
+
+Deno.test("pool() and worker() refuse an impossible time to stop", async () => {
+  for (const shutdownMs of [-1, NaN]) {
+    await using world = new World();
+    const message = `within ${shutdownMs} ms`;
+    const child = solo(subject(), { shutdownMs });
+    await assertRejects(() => world.system.start("t", child), InvariantError, message);
+    const many: Supervisor<{ sessions: Pool<SubjectProtocol, void> }> = {
+      strategy: "one_for_one",
+      intensity: { restarts: 0, withinMs: 0 },
+      children: { sessions: pool(subject(), { childrenMax: 1, shutdownMs }) },
+    };
+    await assertRejects(() => world.system.start("p", many), InvariantError, message);
+  }
 });
 
 Deno.test("pool() refuses an impossible size", async () => {
