@@ -27,6 +27,7 @@ import {
   type DeviceSocket,
   listenDevices,
   type Refusal,
+  type SocketEnd,
 } from "../transports/device_socket/listener.ts";
 import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoint.ts";
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
@@ -263,8 +264,10 @@ class SessionEvents implements DeviceEvents {
     this.#session.trySend("ponged");
   }
 
-  closed(how: { readonly kind: string; readonly reason: string }): void {
-    const reason = how.reason === "" ? how.kind : `${how.kind}: ${how.reason}`;
+  closed(how: SocketEnd): void {
+    // A device's own words go nowhere: the reason is logged.
+    const detail = how.kind === "device_closed" ? `${how.code}` : how.reason;
+    const reason = detail === "" ? how.kind : `${how.kind}: ${detail}`;
     if (this.#session.trySend("disconnected", reason) !== "full") return;
     // A session that cannot take this within the deadline finds out at its next server ping.
     this.#session.send("disconnected", reason).catch(() => {});

@@ -36,7 +36,8 @@ export function judgeRequest(head: RequestHead): RequestKind {
   const upgrade = hasToken(head, "upgrade", "websocket");
   if (upgrade) return judgeUpgrade(head);
   const place = PLACES.get(head.path);
-  if (place === undefined) return refused(404, `nothing at ${head.path.slice(0, 64)}`);
+  // The path is not repeated: a sender at the wrong door brings an endpoint, and this is logged.
+  if (place === undefined) return refused(404, "nothing at this path; devices connect at /");
   if (head.method !== "GET" && head.method !== "HEAD") {
     return refused(405, "only GET and HEAD are answered here");
   }

@@ -67,7 +67,7 @@ const ANSWERS: readonly (readonly [request: string, status: number, body: RegExp
   ["GET /__lbheartbeat__", 200, /^$/],
   ["HEAD /status", 200, /^$/],
   ["GET /", 400, /^\{"code":400,"errno":500,"error":"devices connect here by WebSocket/],
-  ["GET /wpush", 404, /"nothing at \/wpush"/],
+  ["GET /wpush", 404, /"nothing at this path; devices connect at \/"/],
   ["POST /status", 405, /"only GET and HEAD are answered here"/],
 ];
 
