@@ -12,6 +12,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "./clock.ts";
 import { AskError, type AskErrorCode, invariant, InvariantError } from "./errors.ts";
+import { CALL_LISTS_KEPT } from "./limits.ts";
 import type { WaitingSender } from "./mailbox.ts";
 import { CallbackTimer, type Timers } from "./timers.ts";
 
@@ -172,7 +173,7 @@ export class Calls {
     if (list.timer.index < 0) this.#timers.arm(list.timer, timeoutMs);
   }
 
-  /** Ends the deadline of a call. The list's timer stays: the next call will want it. */
+  /** Ends the deadline of a call. The list and its timer stay, for the next call, unless they are many. */
   remove(call: Call): void {
     const list = call.list;
     invariant(list !== undefined, "A call was settled twice");
@@ -181,6 +182,10 @@ export class Calls {
     if (call.next === undefined) list.tail = call.previous;
     else call.next.previous = call.previous;
     call.list = call.previous = call.next = undefined;
+    if (list.head === undefined && this.#lists.size > CALL_LISTS_KEPT) {
+      this.#lists.delete(list.timeoutMs);
+      this.#timers.disarm(list.timer);
+    }
   }
 
   #expire(list: CallList): void {

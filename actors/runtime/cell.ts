@@ -162,6 +162,7 @@ export class Cell extends Address implements Part, Runnable {
       path: this.path,
       actor: this.behaviour.name,
       state: this.#state(),
+      busy: this.#phase === "running" && this.#activity === "busy",
       mailbox: {
         length: this.queued,
         capacity: this.behaviour.mailbox.capacity,

@@ -22,6 +22,12 @@ export const WORK_PER_CLOCK_READ = 16;
 /** Default deadline of `send` and `ask` in milliseconds, the one OTP's `gen_server:call` has. */
 export const ASK_TIMEOUT_MS = 5_000;
 
+/**
+ * Empty lists of calls kept for the next call of their timeout, each until its timer fires. A
+ * program has a few timeouts; one that computes a new one for every call should not fill the heap.
+ */
+export const CALL_LISTS_KEPT = 64;
+
 /** Default time for an orderly stop in milliseconds, the one OTP gives a worker. */
 export const SHUTDOWN_MS = 5_000;
 

@@ -20,6 +20,8 @@ export interface ActorNode {
   readonly actor: string;
   /** What it is doing. */
   readonly state: NodeState;
+  /** Whether it awaits a handler's promise; for long, with messages waiting, it hangs. */
+  readonly busy: boolean;
   /** Messages waiting and the most that may wait, senders waiting for room. */
   readonly mailbox: {
     readonly length: number;

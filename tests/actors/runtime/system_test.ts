@@ -76,6 +76,7 @@ Deno.test("System.tree() shows path, state, mailbox, restarts, rate and the last
     path: "root/t/subject",
     actor: "subject",
     state: "running",
+    busy: true,
     mailbox: { length: 1, capacity: 7, waiting: 0 },
     restarts: 1,
     handled: 8,
