@@ -191,6 +191,16 @@ Deno.test("TokenBox.openEndpoint() takes a token from 60 seconds ahead and none 
   assertEquals(at(61).openEndpoint(V1), undefined);
 });
 
+Deno.test("TokenBox opens its tokens when the clock was set back by a day", () => {
+  const clock = { now: SECONDS * 1_000, wallNow: () => clock.now };
+  const maker = fixedBox({ clock });
+  const token = tokenOf(maker.endpointUrl(UAID, CHANNEL, undefined));
+  const id = maker.messageId(UAID, CHANNEL, 7);
+  clock.now -= 86_400_000;
+  assertEquals(maker.openEndpoint(token)?.uaid, UAID);
+  assertEquals(maker.openMessageId(id)?.sortKey, 7);
+});
+
 Deno.test("TokenBox makes a different token on every call", () => {
   const box = new TokenBox({ keys: [KEY], publicUrl: "https://push.example" });
   assertNotEquals(
