@@ -35,7 +35,7 @@ export const BROADCASTS_MAX = 1_000;
 /** Least time between two application pings of a device (autopush counts whole seconds and asks for 45). */
 export const CLIENT_PING_MIN_MS = 45_000;
 
-/** A returning user agent's `connectedAt` is written again only when older than this, so that a reconnect storm is cheap. */
+/** A user agent's `connectedAt` is written again only when older than this, so that a reconnect storm is cheap. */
 export const USER_REFRESH_MS = 3_600_000;
 
 /** Delay before the registry tells a session, whose mailbox was full, to look into the store. */

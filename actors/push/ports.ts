@@ -87,6 +87,8 @@ export interface MessageStore {
   user(uaid: string): Promise<UserAgent | undefined>;
   /** Creates the user agent or refreshes its `connectedAt`. */
   saveUser(user: UserAgent): Promise<void>;
+  /** Refreshes the `connectedAt` of a known user agent; `false` when it is unknown or has lapsed. */
+  refreshUser(user: UserAgent): Promise<boolean>;
   /** Removes the user agent with its channels and messages; unknown is fine. */
   removeUser(uaid: string): Promise<void>;
   /** Adds a channel (again is fine) unless the user agent would then have more than `channelsMax`. */

@@ -58,6 +58,21 @@ function userTests(test: Test): void {
     assertEquals(await world.store.subscription(ALICE, NEWS), "subscribed");
   });
 
+  test("refreshUser() keeps a user agent alive, and makes none", async (world) => {
+    await world.subscribe();
+    world.clock.nowMs += USER_LIFETIME_SECONDS * 1000 - 1;
+    const user = { uaid: ALICE, connectedAt: world.clock.nowMs };
+    assertEquals(await world.store.refreshUser(user), true);
+    assertEquals(await world.store.refreshUser({ ...user, uaid: BOB }), false);
+    assertEquals(await world.store.user(BOB), undefined);
+    world.clock.nowMs += USER_LIFETIME_SECONDS * 1000 - 1;
+    assertEquals(await world.store.user(ALICE), user);
+    assertEquals(await world.store.subscription(ALICE, NEWS), "subscribed");
+    world.clock.nowMs += 1;
+    assertEquals(await world.store.refreshUser(user), false);
+    assertEquals(await world.store.user(ALICE), undefined);
+  });
+
   test("removeUser() takes channels and messages along, and no one else's", async (world) => {
     await world.subscribe();
     await world.subscribe(BOB);

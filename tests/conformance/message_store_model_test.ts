@@ -52,6 +52,12 @@ const write: fc.Arbitrary<Write> = fc.oneof(
     ),
   },
   {
+    weight: 2,
+    arbitrary: user.map((uaid): Write => (store, clock) =>
+      store.refreshUser({ uaid, connectedAt: clock.nowMs })
+    ),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({ uaid: user, channelId: channel }).map(
       ({ uaid, channelId }): Write => (store) => store.removeChannel(uaid, channelId),

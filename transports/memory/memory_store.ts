@@ -88,6 +88,7 @@ export class StoreError extends Error {
 export type CallName =
   | "user"
   | "saveUser"
+  | "refreshUser"
   | "removeUser"
   | "addChannel"
   | "removeChannel"
@@ -195,6 +196,15 @@ export class MemoryStore implements AsyncDisposable {
       }
       this.#removeUser(uaid);
       this.#disk.users.set(uaid, { connectedAt, channels: new Set(), messages: new Map() });
+    });
+  }
+
+  /** Refreshes the `connectedAt` of a known user agent; `false` when it is unknown or has lapsed. */
+  refreshUser({ uaid, connectedAt }: UserAgent): Promise<boolean> {
+    return this.#call("refreshUser", () => {
+      const user = this.#user(uaid);
+      if (user !== undefined) user.connectedAt = connectedAt;
+      return user !== undefined;
     });
   }
 

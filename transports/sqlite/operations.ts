@@ -14,6 +14,7 @@ import type { ChannelOutcome, PushMessage, SaveOutcome, UserAgent } from "./reco
 /** One write. `nowMs` is the wall clock at the call: it decides who has lapsed. */
 export type Operation =
   | { readonly kind: "save_user"; readonly user: UserAgent; readonly nowMs: number }
+  | { readonly kind: "refresh_user"; readonly user: UserAgent; readonly nowMs: number }
   | { readonly kind: "remove_user"; readonly uaid: string }
   | {
     readonly kind: "add_channel";
@@ -46,6 +47,8 @@ export type Operation =
 export interface Outcomes {
   /** See {@link Operation}. */
   readonly save_user: null;
+  /** Whether the user agent was known. */
+  readonly refresh_user: boolean;
   /** See {@link Operation}. */
   readonly remove_user: null;
   /** See {@link Operation}. */

@@ -137,6 +137,12 @@ export class SqliteStore implements AsyncDisposable {
     await this.#parts.group.submit({ kind: "save_user", user, nowMs: this.#clock.wallNow() });
   }
 
+  /** Refreshes the `connectedAt` of a known user agent; `false` when it is unknown or has lapsed. */
+  refreshUser(user: UserAgent): Promise<boolean> {
+    const nowMs = this.#clock.wallNow();
+    return this.#parts.group.submit({ kind: "refresh_user", user, nowMs });
+  }
+
   /** Removes the user agent with its channels and messages; unknown is fine. */
   async removeUser(uaid: string): Promise<void> {
     await this.#parts.group.submit({ kind: "remove_user", uaid });

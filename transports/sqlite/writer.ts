@@ -32,6 +32,7 @@ function prepare(database: DatabaseSync) {
     removeLapsedUser: sql("DELETE FROM user WHERE uaid = ? AND connected_at <= ?"),
     saveUser: sql(`INSERT INTO user (uaid, connected_at) VALUES (?, ?)
       ON CONFLICT (uaid) DO UPDATE SET connected_at = excluded.connected_at`),
+    refreshUser: sql("UPDATE user SET connected_at = ? WHERE uaid = ? AND connected_at > ?"),
     removeUser: sql("DELETE FROM user WHERE uaid = ?"),
     channel: sql("SELECT 1 FROM channel WHERE user_id = ? AND channel_id = ?"),
     countChannels: sql(`SELECT count(*) AS count FROM
@@ -155,6 +156,11 @@ export class Writer implements Disposable {
         this.#sql.removeLapsedUser.run(uaid, operation.nowMs - this.#userLifetimeMs);
         this.#sql.saveUser.run(uaid, connectedAt);
         return null;
+      }
+      case "refresh_user": {
+        const { uaid, connectedAt } = operation.user;
+        const lapsedAt = operation.nowMs - this.#userLifetimeMs;
+        return this.#sql.refreshUser.run(connectedAt, uaid, lapsedAt).changes > 0;
       }
       case "remove_user":
         this.#sql.removeUser.run(operation.uaid);

@@ -44,6 +44,8 @@ export interface DeviceSessionProtocol extends ConnectedSession {
   pongDue(): void;
   /** A removal of acknowledged messages ended. */
   removed(done: boolean): void;
+  /** The user agent's record was refreshed, was gone, or could not be reached. */
+  refreshed(outcome: "refreshed" | "gone" | "failed"): void;
 }
 
 /** What every session of a node shares. */
@@ -82,13 +84,15 @@ export class DeviceSessionState implements Disposable {
   session: Session = GREETING;
   /** Its entry in the registry, once it has one. */
   registration: Registration | undefined = undefined;
+  /** Wall-clock time at which the store last heard of the user agent. */
+  refreshedAt = 0;
   /** Why it ended, for statistics. */
   endReason = "Crashed";
-  readonly #ctx: Ctx;
+  readonly #ctx: Pick<Ctx, "now">;
   readonly #openedAt: number;
 
   /** A session at its greeting. */
-  constructor({ socket, services }: DeviceSessionArgs, ctx: Ctx) {
+  constructor({ socket, services }: DeviceSessionArgs, ctx: Pick<Ctx, "now">) {
     this.socket = socket;
     this.services = services;
     this.#ctx = ctx;
@@ -98,7 +102,11 @@ export class DeviceSessionState implements Disposable {
   /** Leaves the registry and reports the end. */
   [Symbol.dispose](): void {
     const { registry, observer } = this.services;
-    if (this.registration !== undefined) registry.trySend("leave", this.registration);
+    if (this.registration !== undefined) {
+      // Waits for room: when a proxy fails all its devices leave at once, and an entry that nobody
+      // removes would stay. A registry that stopped meanwhile has forgotten everybody.
+      registry.send("leave", this.registration).catch(() => {});
+    }
     const lastedMs = this.#ctx.now() - this.#openedAt;
     observer.record({ kind: "session_ended", reason: this.endReason, lastedMs });
   }
@@ -131,10 +139,18 @@ export const deviceSession: Actor<DeviceSessionProtocol, DeviceSessionState, Dev
     checkStorage: (state, _, ctx) => advance(state, { kind: "storage_changed" }, ctx),
     displaced: (state, _, ctx) => advance(state, { kind: "displaced" }, ctx),
     helloDue: (state, _, ctx) => advance(state, { kind: "hello_due" }, ctx),
-    keepAliveDue: (state, _, ctx) => advance(state, { kind: "keep_alive_due" }, ctx),
+    keepAliveDue(state, _, ctx) {
+      refresh(state, ctx);
+      return advance(state, { kind: "keep_alive_due" }, ctx);
+    },
     pongDue: (state, _, ctx) => advance(state, { kind: "pong_due" }, ctx),
     removed: (state, done, ctx) =>
       advance(state, { kind: done ? "removed" : "storage_failed" }, ctx),
+    refreshed(state, outcome, ctx) {
+      if (outcome === "refreshed") state.refreshedAt = ctx.wallNow();
+      // Removed behind this connection's back: the device learns it by connecting again.
+      if (outcome === "gone") return advance(state, { kind: "storage_failed" }, ctx);
+    },
   },
   terminate(state, exit) {
     if (exit.kind === "shutdown") endSession(state, { code: 1001, reason: "Shutdown" });
@@ -240,20 +256,36 @@ async function identify(
   ctx: Ctx,
 ): Promise<Input> {
   const { store, identifiers, registry, broadcasts, observer } = state.services;
-  const user = claimed === undefined ? undefined : await store.user(claimed);
+  const connectedAt = ctx.wallNow();
+  let user = claimed === undefined ? undefined : await store.user(claimed);
+  state.refreshedAt = user?.connectedAt ?? connectedAt;
+  if (user !== undefined && connectedAt - user.connectedAt > USER_REFRESH_MS) {
+    if (!await store.refreshUser({ uaid: user.uaid, connectedAt })) user = undefined;
+    state.refreshedAt = connectedAt;
+  }
   const uaid = user?.uaid ?? identifiers.newUaid();
   // Registered before storage is read: a message accepted from here on waits in the mailbox.
   state.registration = { uaid, session: ctx.self };
   await registry.ask("enter", state.registration);
-  const connectedAt = ctx.wallNow();
-  if (user !== undefined && connectedAt - user.connectedAt > USER_REFRESH_MS) {
-    await store.saveUser({ uaid, connectedAt });
-  }
   const answer = await broadcasts.ask("news", { wanted, subscription: undefined });
   const known = user !== undefined;
   const kind = known ? "existing" : claimed === undefined ? "new" : "reassigned";
   observer.record({ kind: "hello", user: kind });
   return { kind: "identified", uaid, known, broadcasts: answer };
+}
+
+/** Keeps a user agent known that stays connected for longer than one is remembered. */
+function refresh(state: DeviceSessionState, ctx: Ctx): void {
+  const { session, services, refreshedAt } = state;
+  const connectedAt = ctx.wallNow();
+  if (session.phase !== "open" || !session.userStored) return;
+  if (connectedAt - refreshedAt <= USER_REFRESH_MS) return;
+  const refreshing = services.store.refreshUser({ uaid: session.uaid, connectedAt });
+  ctx.pipe(refreshing, "refreshed", (outcome) => {
+    if (outcome.status === "fulfilled") return outcome.value ? "refreshed" : "gone";
+    reportFailure(services.observer, "refresh", outcome.reason);
+    return "failed";
+  });
 }
 
 async function readPage(

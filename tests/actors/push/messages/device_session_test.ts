@@ -1,5 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { MISSED_RETRY_MS, SESSION_MAILBOX } from "../../../../actors/push/limits.ts";
+import {
+  MISSED_RETRY_MS,
+  REGISTRY_MAILBOX,
+  SESSION_MAILBOX,
+} from "../../../../actors/push/limits.ts";
+import {
+  DeviceSessionState,
+  type SessionServices,
+} from "../../../../actors/push/messages/device_session.ts";
 import { PushWorld, versions } from "../../../support/push_world.ts";
 
 Deno.test("deviceSession delivers at once, and forgets what is acknowledged", async () => {
@@ -116,6 +124,29 @@ Deno.test("deviceSession finds at its keep-alive what no signal told it", async 
   assertEquals(versions(device.take("notification")), ["v5"]);
 });
 
+Deno.test("deviceSession keeps a user agent known that stays connected", async () => {
+  await using push = await PushWorld.open({ userLifetimeSeconds: 7_200 });
+  const { device, ...target } = await push.subscribe();
+  for (let minutes = 0; minutes < 600; minutes += 5) {
+    await push.world.advance(300_000);
+    device.pong();
+  }
+  assertEquals((await push.post(target)).kind, "accepted");
+  assertEquals(device.take("notification").length, 1);
+});
+
+Deno.test("deviceSession closes when its user agent was removed meanwhile", async () => {
+  await using push = await PushWorld.open();
+  const { device, ...target } = await push.subscribe();
+  await push.store.removeUser(target.uaid);
+  for (let minutes = 0; minutes < 65; minutes += 5) {
+    await push.world.advance(300_000);
+    device.pong();
+  }
+  assertEquals(device.closedBy, "1011 SM");
+  assertEquals((await push.greet({ uaid: target.uaid })).uaid === target.uaid, false);
+});
+
 Deno.test("deviceSession loses TTL 0 without a device, and stores nothing", async () => {
   await using push = await PushWorld.open();
   const { device, ...target } = await push.subscribe();
@@ -217,6 +248,36 @@ Deno.test("registry tells a session that was full to look into the store", async
   device.ack(direct);
   await push.world.advance(MISSED_RETRY_MS);
   assertEquals(device.take("notification").length, 5);
+});
+
+Deno.test("registry forgets all sessions when more leave at once than it can hold messages", async () => {
+  await using push = await PushWorld.open();
+  const { device } = await push.greet();
+  const { registry, broadcasts } = push.refs.messages;
+  const services: SessionServices = {
+    store: push.store,
+    identifiers: { endpointUrl: () => "", messageId: () => "", newUaid: () => "" },
+    registry,
+    broadcasts,
+    observer: { record() {} },
+    settings: {
+      helloTimeoutMs: 0,
+      pingIntervalMs: 0,
+      pingTimeoutMs: 0,
+      messageLimit: 1,
+    },
+  };
+  const leaving: DeviceSessionState[] = [];
+  for (let n = 0; n < REGISTRY_MAILBOX + 1_000; n++) {
+    const state = new DeviceSessionState({ socket: device, services }, { now: () => 0 });
+    state.registration = { uaid: `${n}`, session: device.session };
+    await registry.ask("enter", state.registration);
+    leaving.push(state);
+  }
+  assertEquals(await registry.ask("connected"), leaving.length + 1);
+  for (const state of leaving) state[Symbol.dispose]();
+  await push.world.settle();
+  assertEquals(await registry.ask("connected"), 1);
 });
 
 Deno.test("a crash in one session ends its connection and no other", async () => {
