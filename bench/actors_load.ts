@@ -33,22 +33,48 @@ const counter: Actor<CounterProtocol, { total: number }> = {
   },
 };
 
-const counterTree: Supervisor<{ counter: Ref<CounterProtocol> }> = {
-  strategy: "one_for_one",
-  intensity: { restarts: 0, withinMs: 0 },
-  children: { counter: worker(counter, { args: () => {}, restart: "permanent" }) },
-};
-
-/** A running counter. */
-export interface Bench extends AsyncDisposable {
-  /** Its ref. */
-  readonly counter: Ref<CounterProtocol>;
+/** What an actor that asks another one understands. */
+export interface AskerProtocol {
+  /** Asks the counter so many times, one after the other; tells how many it answered. */
+  answered(count: number): number;
 }
 
-/** Starts a system with one counter. */
+const asker: Actor<AskerProtocol, Ref<CounterProtocol>, Ref<CounterProtocol>> = {
+  name: "asker",
+  mailbox: { capacity: 1, overflow: "refuse" },
+  init: (asked) => asked,
+  on: {
+    async answered(asked, count) {
+      let answered = 0;
+      for (; answered < count; answered++) await asked.ask("total");
+      return answered;
+    },
+  },
+};
+
+interface BenchRefs {
+  /** A counter. */
+  readonly counter: Ref<CounterProtocol>;
+  /** An actor that asks it. */
+  readonly asker: Ref<AskerProtocol>;
+}
+
+const benchTree: Supervisor<BenchRefs> = {
+  strategy: "one_for_one",
+  intensity: { restarts: 0, withinMs: 0 },
+  children: {
+    counter: worker(counter, { args: () => {}, restart: "permanent" }),
+    asker: worker(asker, { args: (refs) => refs.counter, restart: "permanent" }),
+  },
+};
+
+/** A running counter, and an actor that asks it. */
+export interface Bench extends BenchRefs, AsyncDisposable {}
+
+/** Starts a system with them. */
 export async function openBench(): Promise<Bench> {
   const system = new System();
-  const refs = await system.start("bench", counterTree);
+  const refs = await system.start("bench", benchTree);
   return { ...refs, [Symbol.asyncDispose]: () => system[Symbol.asyncDispose]() };
 }
 
@@ -84,6 +110,17 @@ export async function ask({ counter }: Bench, askers: number, each: number): Pro
     }
   }));
   return answered;
+}
+
+/**
+ * One actor that asks another one and waits for each reply: what most asks in a tree are.
+ *
+ * @param bench Where.
+ * @param count How many asks.
+ * @returns How many were answered.
+ */
+export function askBetweenActors({ asker }: Bench, count: number): Promise<number> {
+  return asker.within(600_000).ask("answered", count);
 }
 
 interface IdleProtocol {

@@ -8,7 +8,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { ask, openBench } from "./actors_load.ts";
+import { ask, askBetweenActors, openBench } from "./actors_load.ts";
 
 const COUNT = 50_000;
 
@@ -21,3 +21,11 @@ for (const askers of [1, 100]) {
     assertEquals(answered, COUNT);
   });
 }
+
+Deno.bench(`Actor: answer ${COUNT} asks of another actor`, async (b) => {
+  await using bench = await openBench();
+  b.start();
+  const answered = await askBetweenActors(bench, COUNT);
+  b.end();
+  assertEquals(answered, COUNT);
+});

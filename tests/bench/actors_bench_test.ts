@@ -1,13 +1,14 @@
 /** The actor benches in smoke size, so that none rots. */
 
 import { assert, assertEquals } from "@std/assert";
-import { ask, idleCost, openBench, tell } from "../../bench/actors_load.ts";
+import { ask, askBetweenActors, idleCost, openBench, tell } from "../../bench/actors_load.ts";
 import { measureErlang } from "../../bench/beside_erlang.ts";
 
 Deno.test("bench: tells and asks are all handled", async () => {
   await using bench = await openBench();
   assertEquals(await tell(bench, 5_000), 5_000);
   assertEquals(await ask(bench, 10, 100), 1_000);
+  assertEquals(await askBetweenActors(bench, 1_000), 1_000);
 });
 
 Deno.test("bench: idle actors start and stop", async () => {
