@@ -87,9 +87,9 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
 
 async function serveUntilStopped(settings: Settings, json: boolean, log: Log): Promise<number> {
   const keys = loadEndpointKeys(settings.data, settings.cryptoKeys);
-  if (keys.kind === "failed") throw new StartError(keys.problem, 1);
+  if (keys.kind === "failed") throw new StartError(`data: ${keys.problem}`, 1);
   const token = loadApiToken(settings.data, settings.apiToken);
-  if (token.kind === "failed") throw new StartError(token.problem, 1);
+  if (token.kind === "failed") throw new StartError(`data: ${token.problem}`, 1);
   const tokens = new ApiTokens({
     data: settings.data,
     main: token.secret,

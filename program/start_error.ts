@@ -53,8 +53,12 @@ function listenProblem(setting: string, hostname: string, port: number, error: u
     case "EADDRINUSE":
       return `${setting}: port ${port} is in use (EADDRINUSE). ` +
         `Stop the process that has it, or set another port; 0 takes any free one`;
+    case "ENOTFOUND":
+      return `host: ${hostname} is no name this machine knows (ENOTFOUND). ` +
+        `Set one of its addresses, or 127.0.0.1`;
     case "EADDRNOTAVAIL":
-      return `host: ${hostname} is no address of this machine (EADDRNOTAVAIL). ` +
+    case "EINVAL": // What the runtime's node:net makes of EADDRNOTAVAIL.
+      return `host: ${hostname} is no address of this machine (${code}). ` +
         `Set one it has, or 127.0.0.1`;
     case "EACCES":
       return `${setting}: port ${port} may not be used by this user (EACCES). ` +

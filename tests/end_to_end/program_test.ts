@@ -84,6 +84,85 @@ Deno.test("serve refuses a store file that is not one, and one from the future",
   assertMatch(sentence(foreign.stderr), /not a SQLite/i);
 });
 
+/** Starts that must fail: what is in the folder, the arguments, and the one sentence. */
+const FAILURES: readonly (readonly [
+  title: string,
+  prepare: (folder: string) => void,
+  args: readonly string[],
+  sentence: RegExp,
+])[] = [
+  [
+    "data that is a file",
+    (path) => Deno.writeTextFileSync(`${path}/data`, ""),
+    [],
+    /^heliograph: data: .*\/data\/endpoint-keys lies beneath what is no folder\.$/,
+  ],
+  [
+    "keys that are none",
+    (path) => {
+      Deno.mkdirSync(`${path}/data`);
+      Deno.writeTextFileSync(`${path}/data/endpoint-keys`, "canary", { mode: 0o600 });
+    },
+    [],
+    /^heliograph: data: .*endpoint-keys: key 1 is not 32 bytes in base64url\. Restore it from a backup/,
+  ],
+  [
+    "a token that others can read",
+    (path) => {
+      Deno.mkdirSync(`${path}/data`);
+      Deno.writeTextFileSync(`${path}/data/api-token`, "canary0123456789", { mode: 0o644 });
+    },
+    [],
+    /^heliograph: data: .*api-token is open to other users \(mode 0644\)\. Run: chmod 600 /,
+  ],
+  [
+    "a store beneath a file",
+    (path) => Deno.writeTextFileSync(`${path}/file`, ""),
+    ["--store", "sqlite:FOLDER/file/store"],
+    /^heliograph: store: Cannot open ".*\/file\/store": /,
+  ],
+  [
+    "a store of a few bytes",
+    (path) => {
+      Deno.mkdirSync(`${path}/data`);
+      Deno.writeTextFileSync(`${path}/data/messages.sqlite`, "short");
+    },
+    [],
+    /^heliograph: data: Cannot open ".*messages\.sqlite": it is not a SQLite database\. Move it away/,
+  ],
+  [
+    "a store that is a folder",
+    (path) => Deno.mkdirSync(`${path}/data/messages.sqlite`, { recursive: true }),
+    [],
+    /^heliograph: data: Cannot open ".*messages\.sqlite": Is a directory/,
+  ],
+  [
+    "an address of another machine",
+    () => {},
+    ["--host", "192.0.2.1"],
+    /^heliograph: host: 192\.0\.2\.1 is no address of this machine \(E\w+\)\. Set one it has/,
+  ],
+  [
+    "a host without an address",
+    () => {},
+    ["--host", "heliograph.invalid"],
+    /^heliograph: host: heliograph\.invalid is no name this machine knows/,
+  ],
+];
+
+for (const [title, prepare, args, expected] of FAILURES) {
+  Deno.test(`serve says in one sentence what is wrong with ${title}, and serves nothing`, async () => {
+    await using all = await folder();
+    prepare(all.path);
+    const own = args.map((word) => word.replace("FOLDER", all.path));
+    const where = ["--data", `${all.path}/data`, ...ANY_PORTS];
+    const { code, stdout, stderr } = await run(["serve", ...where, ...own]);
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(sentence(stderr), expected);
+    assert(!stderr.includes("canary"), "a secret in the answer");
+  });
+}
+
 Deno.test("serve refuses a key that belongs to another certificate", async () => {
   await using data = await folder();
   await using other = await folder();
