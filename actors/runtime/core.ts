@@ -30,7 +30,7 @@ export interface CoreOptions {
   readonly scheduler: Scheduler;
   /** Told every event. */
   readonly onEvent: ((event: RuntimeEvent) => void) | undefined;
-  /** Shown every accepted payload: the test kit freezes them. */
+  /** Shown every payload that is offered: the test kit freezes them. */
   readonly onAccepted: ((payload: unknown) => void) | undefined;
 }
 
@@ -46,7 +46,7 @@ export class Core implements Disposable {
   readonly timers: Timers;
   /** Deadlines of all calls. */
   readonly calls: Calls;
-  /** Shown every accepted payload. */
+  /** Shown every payload that is offered. */
   readonly onAccepted: ((payload: unknown) => void) | undefined;
   /** Where a letter is put on its way from mailbox to handler; read at once, never kept. */
   readonly letter: Letter<Call> = { type: "", payload: undefined, asker: undefined };

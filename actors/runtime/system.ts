@@ -60,7 +60,7 @@ export interface SystemOptions {
   readonly scheduler?: Scheduler;
   /** Told every event, synchronously; it must be quick and must not throw. */
   readonly onEvent?: (event: RuntimeEvent) => void;
-  /** Shown every payload when it is accepted; the test kit freezes them. */
+  /** Shown every payload that is offered, before it is queued; the test kit freezes them. */
   readonly onAccepted?: (payload: unknown) => void;
 }
 
