@@ -6,8 +6,8 @@
  * Phases only go forward, and `ended` follows `closing` within the close timeout whatever the
  * device does: Firefox never answers a Close and waits for the end of TCP.
  *
- * Invariants: one read at most and one write at most are under way; what waits for all devices is
- * bounded, and who has not read for longest pays for it; frames queued in one turn or
+ * Invariants: one read at most and one write at most are under way; what waits for all devices, and
+ * what of their messages waits for its end, is bounded, and the slowest pay for it; frames queued in one turn or
  * while a write is under way leave together in the next one; the owner's `closed` is called
  * exactly once, and nothing after it; while the owner's `text` is being awaited nothing is read,
  * so a fast device is slowed by TCP and not by memory.
@@ -70,6 +70,8 @@ export interface ConnectionHub {
   readonly closeDeadlines: DeadlineQueue<Ending>;
   /** What waits to be sent to all devices. */
   readonly backlog: Backlog;
+  /** What all devices have sent of messages that are not complete. */
+  readonly arriving: { bytes: number };
   /** The owner failed while it handled an event. */
   ownerFailed(error: unknown): void;
   /** The socket left its open state. */
@@ -99,7 +101,7 @@ export class Backlog {
   cutTo(bytesMax: number): void {
     for (const connection of this.#writing) {
       if (this.bytes <= bytesMax) return;
-      connection.cut();
+      connection.cut("too slow");
     }
   }
 }
@@ -127,6 +129,7 @@ export class Connection implements DeviceSocket, Ending {
   /** Frames which wait for the write under way; `undefined` while there are none. */
   #outbox: Uint8Array<ArrayBuffer>[] | undefined;
   #queuedBytes = 0;
+  #arrivingBytes = 0;
   #controlSecond = 0;
   #controlFrames = 0;
 
@@ -200,11 +203,11 @@ export class Connection implements DeviceSocket, Ending {
     this.close(1008, `message not complete after ${this.#hub.limits.messageTimeoutMs} ms`);
   }
 
-  /** Ends TCP at once, for too much waits for everybody: a Close would wait behind all that. */
-  cut(): void {
+  /** Ends TCP at once and so frees its memory: with a Close that would take another second. */
+  cut(reason: string): void {
     const wasOpen = this.#phase === "open";
     this.end();
-    if (wasOpen) this.#tellClosed({ kind: "server_closed", code: 1008, reason: "too slow" });
+    if (wasOpen) this.#tellClosed({ kind: "server_closed", code: 1008, reason });
   }
 
   /** Ends TCP now; a socket that was open is lost to its owner. */
@@ -213,6 +216,7 @@ export class Connection implements DeviceSocket, Ending {
     this.#phase = "ended";
     this.#outbox = undefined;
     this.#count(-this.#queuedBytes);
+    this.#countArriving(0);
     this.#hub.backlog.ended(this);
     this.#hub.messageDeadlines.disarm(this);
     this.#hub.closeDeadlines.disarm(this);
@@ -246,6 +250,19 @@ export class Connection implements DeviceSocket, Ending {
     const deadlines = this.#hub.messageDeadlines;
     if (!this.#reader.unfinished) deadlines.disarm(this);
     else if (progress || !deadlines.has(this)) deadlines.arm(this);
+    this.#countArriving(this.#reader.heldBytes);
+    const { arriving, limits } = this.#hub;
+    while (arriving.bytes > limits.messagesBytesMax) {
+      // Who began first has had the most time.
+      const slowest = deadlines.first;
+      if (slowest === undefined) return;
+      slowest.cut("message not complete while many are");
+    }
+  }
+
+  #countArriving(bytes: number): void {
+    this.#hub.arriving.bytes += bytes - this.#arrivingBytes;
+    this.#arrivingBytes = bytes;
   }
 
   #handle(incoming: Incoming): Promise<void> | undefined {
@@ -365,6 +382,7 @@ export class Connection implements DeviceSocket, Ending {
     if (this.#phase === "closing" || this.#phase === "ended") return;
     this.#phase = "closing";
     this.#hub.messageDeadlines.disarm(this);
+    this.#countArriving(0);
     this.#hub.closeDeadlines.arm(this);
     this.#push(closeFrame);
     this.#tellClosed(how);

@@ -52,6 +52,11 @@ export class DeadlineQueue<T> implements Disposable {
     return this.#dueAt.has(item);
   }
 
+  /** The item whose deadline is next. */
+  get first(): T | undefined {
+    return this.#dueAt.keys().next().value;
+  }
+
   /** Starts the deadline of an item, anew if one runs. */
   arm(item: T): void {
     this.#dueAt.delete(item);

@@ -99,6 +99,13 @@ export class FrameReader {
     return this.#message !== undefined;
   }
 
+  /** Memory of the message that has begun, beyond what every connection may hold; else 0. */
+  get heldBytes(): number {
+    if (!this.unfinished) return 0;
+    const buffer = this.#buffer.length > BURST_BUFFER_BYTES ? this.#buffer.length : 0;
+    return buffer + (this.#message?.payloadBytes ?? 0);
+  }
+
   /** Where the next read goes; never empty once `next` has answered `undefined`. */
   room(): Uint8Array {
     if (this.#start === this.#end) {

@@ -20,6 +20,8 @@ export interface DeviceLimits {
   readonly headTimeoutMs: number;
   /** Payload of one message, over all of its fragments. */
   readonly messageBytesMax: number;
+  /** Bytes of incomplete messages over 4 KiB, of all devices together; above it the oldest are cut. */
+  readonly messagesBytesMax: number;
   /** Frames of one message. */
   readonly fragmentsMax: number;
   /** From the first byte of a message until its last. */
@@ -50,6 +52,8 @@ export const DEVICE_LIMITS: DeviceLimits = {
   headTimeoutMs: 10_000,
   // The frame limit that devices know from autopush; messages are a few hundred bytes.
   messageBytesMax: 65_536,
+  // A thousand of the largest at the same moment; real ones are complete within milliseconds.
+  messagesBytesMax: 67_108_864,
   // No client is known to fragment; a library may at 2 KiB.
   fragmentsMax: 32,
   // 64 KiB at 20 kbit/s. Between messages an idle connection stays for ever.

@@ -134,6 +134,7 @@ class Listener implements DeviceListener, HandshakeHub, ConnectionHub {
   readonly clock: DeviceClock;
   readonly buffers = new BufferPool();
   readonly backlog = new Backlog();
+  readonly arriving = { bytes: 0 };
   readonly headDeadlines: DeadlineQueue<Handshake>;
   readonly messageDeadlines: DeadlineQueue<Connection>;
   readonly closeDeadlines: DeadlineQueue<Ending>;

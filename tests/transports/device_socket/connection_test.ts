@@ -238,3 +238,23 @@ Deno.test("devices that do not read are cut, oldest first, when too much waits f
   await good.send("still");
   assertEquals(await good.text(), "echo:still");
 });
+
+Deno.test("devices whose messages do not end are cut, oldest first, when all together hold too much", async () => {
+  await using door = new DeviceDoor({ limits: { messagesBytesMax: 150_000 } });
+  const part = frameBytes({ opcode: 1, payload: "x".repeat(60_000) }).subarray(0, 59_000);
+  const owners: Owner[] = [];
+  await using stack = new AsyncDisposableStack();
+  for (let i = 0; i < 3; i++) {
+    const device = stack.use(await door.greet());
+    owners.push(door.owner);
+    await device.raw(part);
+    for (let turns = 0; turns < 20; turns++) await turn(); // Until all of it was read.
+  }
+  await until(() => owners[0]?.ends.length === 1);
+  const reason = "message not complete while many are";
+  assertEquals<unknown>(owners[0]?.ends, [{ kind: "server_closed", code: 1008, reason }]);
+  assertEquals(owners.map(({ ends }) => ends.length), [1, 0, 0]);
+  await using good = await door.greet();
+  await good.send("y".repeat(60_000));
+  assertEquals((await good.text()).length, 60_005);
+});
