@@ -4,6 +4,9 @@
  *
  * Invariants: nothing is decrypted before its tag was verified; every key costs the same work
  * whether or not an earlier one matched a part. Padding is kept by `seal` and must be there for `open`.
+ * The time of issue is not judged, though the libraries refuse one more than a minute ahead: tokens
+ * have no age limit here, and a machine that starts with its clock in the past must not answer 404
+ * to every sender, who would take that for the end of the subscription.
  * Why this format and not AES-GCM: it is autopush's, so a deployment can bring its keys along and
  * every endpoint it ever handed out stays valid (https://github.com/fernet/spec).
  *
@@ -28,14 +31,6 @@ export interface FernetKey {
   readonly outer: Uint8Array;
   /** 16 bytes for AES-128-CBC. */
   readonly encryption: Uint8Array;
-}
-
-/** A token whose tag was right. */
-export interface Unsealed {
-  /** When it was made, in seconds since 1970, by the maker's clock. */
-  readonly seconds: number;
-  /** What it held. */
-  readonly plaintext: Buffer;
 }
 
 /** Reads a key from its text, 32 bytes in URL-safe base64 with padding (44 characters); `undefined` if it is none. */
@@ -63,7 +58,7 @@ export function seal(
 }
 
 /** Opens a token in its one canonical spelling, padding included, with the first key that fits. */
-export function open(keys: readonly FernetKey[], text: string): Unsealed | undefined {
+export function open(keys: readonly FernetKey[], text: string): Buffer | undefined {
   const bytes = Buffer.from(text, "base64url");
   const ciphertextBytes = bytes.length - CIPHERTEXT_AT - TAG_BYTES;
   if (ciphertextBytes < BLOCK_BYTES || ciphertextBytes % BLOCK_BYTES !== 0) return undefined;
@@ -78,13 +73,12 @@ export function open(keys: readonly FernetKey[], text: string): Unsealed | undef
   return match === undefined ? undefined : decrypt(match, signed);
 }
 
-function decrypt(key: FernetKey, signed: Buffer): Unsealed | undefined {
+function decrypt(key: FernetKey, signed: Buffer): Buffer | undefined {
   const iv = signed.subarray(IV_AT, CIPHERTEXT_AT);
   const decipher = createDecipheriv("aes-128-cbc", key.encryption, iv);
-  const seconds = Number(signed.readBigUInt64BE(1));
   const start = decipher.update(signed.subarray(CIPHERTEXT_AT));
   try {
-    return { seconds, plaintext: Buffer.concat([start, decipher.final()]) };
+    return Buffer.concat([start, decipher.final()]);
   } catch {
     return undefined; // Signed with our key and yet badly padded: a foreign use of the key, not ours to open.
   }

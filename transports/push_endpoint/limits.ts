@@ -13,9 +13,6 @@ export const OPENED_TOKENS_MAX = 16_384;
 /** Characters of a token or message id; ours have at most 228, the rest is room for other issuers' ids. */
 export const TOKEN_CHARACTERS_MAX = 512;
 
-/** Seconds a token's time of issue may lie ahead of our clock; the rule of the Fernet libraries. */
-export const TOKEN_SKEW_SECONDS_MAX = 60;
-
 /**
  * Bytes of a message body. RFC 8030 section 7.2 asks for at least 4,096; autopush takes 5,630, which
  * is what 4,096 bytes become in the older base64 transports, and its own tests send 5,624.

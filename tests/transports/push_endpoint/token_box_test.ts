@@ -184,21 +184,12 @@ Deno.test("TokenBox seals with the first key and opens with every key of the lis
   assertEquals(fresh.openEndpoint(oldToken), undefined);
 });
 
-Deno.test("TokenBox.openEndpoint() takes a token from 60 seconds ahead and none from further", () => {
-  const at = (aheadSeconds: number) =>
-    fixedBox({ clock: { wallNow: () => (SECONDS - aheadSeconds) * 1_000 } });
-  assertEquals(at(60).openEndpoint(V1)?.uaid, UAID);
-  assertEquals(at(61).openEndpoint(V1), undefined);
-});
-
-Deno.test("TokenBox opens its tokens when the clock was set back by a day", () => {
-  const clock = { now: SECONDS * 1_000, wallNow: () => clock.now };
-  const maker = fixedBox({ clock });
+Deno.test("TokenBox opens tokens of a time to come: a machine may start with its clock in the past", () => {
+  const maker = fixedBox();
+  const past = fixedBox({ clock: { wallNow: () => 0 } });
   const token = tokenOf(maker.endpointUrl(UAID, CHANNEL, undefined));
-  const id = maker.messageId(UAID, CHANNEL, 7);
-  clock.now -= 86_400_000;
-  assertEquals(maker.openEndpoint(token)?.uaid, UAID);
-  assertEquals(maker.openMessageId(id)?.sortKey, 7);
+  assertEquals(past.openEndpoint(token)?.uaid, UAID);
+  assertEquals(past.openMessageId(maker.messageId(UAID, CHANNEL, 7))?.sortKey, 7);
 });
 
 Deno.test("TokenBox makes a different token on every call", () => {
