@@ -130,6 +130,7 @@ export class Telemetry implements Observer {
   endpointEvent(event: EndpointEvent): void {
     switch (event.kind) {
       case "accepted":
+        this.metrics.urgency(event.urgency);
         return this.metrics.answered(201);
       case "withdrawn":
         return this.metrics.answered(204);
@@ -137,6 +138,7 @@ export class Telemetry implements Observer {
         this.metrics.answered(event.status, event.errno);
         return this.#log.debug("push_refused", { status: event.status, errno: event.errno });
       case "vapid_refused":
+        this.metrics.vapidRefused(event.fault);
         return this.#log.debug("vapid_refused", { fault: event.fault });
       case "failed":
         // Both stores name their refusals so; whatever else fails is told by the log alone.
@@ -145,6 +147,7 @@ export class Telemetry implements Observer {
         }
         return this.#log.error("push_failed", { error: errorText(event.error) });
       case "vapid_verified":
+        return this.metrics.vapidVerified(event.draft, event.subject);
       case "connection_refused":
         return;
     }

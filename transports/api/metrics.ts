@@ -2,8 +2,8 @@
  * The numbers of a node, in the text format that Prometheus reads.
  *
  * Invariants: every label comes from a closed set, so that nothing from outside can grow the number
- * of series; every series but the endpoint's refusals exists from the start with the value 0, so that
- * a rate can be computed across the first event; nothing here identifies a device, a channel or a
+ * of series; every series but those of the endpoint's verdicts exists from the start with the value 0,
+ * so that a rate can be computed across the first event; nothing here identifies a device, a channel or a
  * sender.
  *
  * Why a class of plain methods over `prom-client`: whoever counts names the event and cannot
@@ -90,6 +90,21 @@ export class Metrics {
     "Answers of the push endpoint; errno is none for a success.",
     ["status", "errno"],
   );
+  readonly #urgencies = this.#counter(
+    "messages_urgency_total",
+    "Messages answered 201, by their Urgency.",
+    ["urgency"],
+  );
+  readonly #vapidVerified = this.#counter(
+    "vapid_verified_total",
+    "Signed posts whose token was right, by how it names its sender.",
+    ["draft", "subject"],
+  );
+  readonly #vapidRefused = this.#counter(
+    "vapid_refused_total",
+    "Posts refused for their VAPID header, by fault.",
+    ["fault"],
+  );
   readonly #delivery = this.#histogram(
     "delivery_delay_seconds",
     "From accepting a message to handing it to a device's socket.",
@@ -175,6 +190,21 @@ export class Metrics {
       status: label(STATUSES, status),
       errno: errno === undefined || errno === null ? "none" : label(ERRNOS, errno),
     });
+  }
+
+  /** A message with this `Urgency` was accepted; the values are the endpoint's closed set. */
+  urgency(urgency: string): void {
+    this.#urgencies.inc({ urgency });
+  }
+
+  /** A VAPID token was right; draft and kind of subject are the endpoint's closed sets. */
+  vapidVerified(draft: string, subject: string): void {
+    this.#vapidVerified.inc({ draft, subject });
+  }
+
+  /** A VAPID header was refused; the fault is one of the endpoint's closed set. */
+  vapidRefused(fault: string): void {
+    this.#vapidRefused.inc({ fault });
   }
 
   /** A message was handed to a device's socket, so many milliseconds after it was accepted. */

@@ -45,6 +45,17 @@ const ROWS: readonly (readonly [string, (metrics: Metrics) => void, Record<strin
     (m) => m.accepted("dropped"),
     { 'messages_accepted_total{route="dropped"}': 1 },
   ],
+  ['urgency("high")', (m) => m.urgency("high"), { 'messages_urgency_total{urgency="high"}': 1 }],
+  [
+    'vapidVerified("02", "missing")',
+    (m) => m.vapidVerified("02", "missing"),
+    { 'vapid_verified_total{draft="02",subject="missing"}': 1 },
+  ],
+  [
+    'vapidRefused("expired")',
+    (m) => m.vapidRefused("expired"),
+    { 'vapid_refused_total{fault="expired"}': 1 },
+  ],
   [
     "answered(201)",
     (m) => m.answered(201),
