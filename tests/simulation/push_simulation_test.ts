@@ -1,5 +1,6 @@
 /**
- * The Web Push half under random traffic, lost connections, failing stores and crashing sessions,
+ * The Web Push half under random traffic, lost connections, failing stores, crashing sessions and a
+ * crashing registry,
  * one seed at a time. When the faults stop, every message that was accepted with a TTL must have
  * reached its device and left the store: accepted = acknowledged, none twice after its
  * acknowledgement was stored, first deliveries in the order of acceptance.
@@ -71,6 +72,9 @@ async function simulate(seed: number): Promise<void> {
       user.device?.open === true && chance(0.2) && user.device.session.trySend("received", "["),
     () => faulty = chance(0.3),
     () => push.world.settle(),
+    (user) => user.device?.open === true && user.device.session.trySend("deliver", BROKEN),
+    // Rarely, and never more often than the tree's restart intensity forgives.
+    () => chance(0.2) && crashRegistry(push),
   ];
   for (let step = 0; step < STEPS; step++) {
     const user = users[Math.floor(random.next() * users.length)];
@@ -79,6 +83,28 @@ async function simulate(seed: number): Promise<void> {
   }
   faulty = false;
   for (const user of users) await drain(push, user);
+}
+
+/** Crashes whoever handles it. */
+const BROKEN = Object.freeze({
+  get uaid(): string {
+    throw new Error("broken on purpose");
+  },
+  channelId: "",
+  ttlSeconds: 1,
+  topic: undefined,
+  get content(): undefined {
+    throw new Error("broken on purpose");
+  },
+  sortKey: 1,
+  version: "",
+  expiresAt: 0,
+});
+
+/** Ends the registry and, after it, every session; the devices have to come back. */
+async function crashRegistry(push: PushWorld): Promise<void> {
+  push.refs.messages.registry.trySend("deliver", BROKEN);
+  await push.world.advance(10_001);
 }
 
 /** Posts; a failing store is an answer too, and then nothing was accepted. */
