@@ -17,8 +17,11 @@ export interface TraceVerdict {
   readonly early: readonly string[];
 }
 
-/** Checks a trace in which each answer is a line `stored N` on standard output. */
-export function checkTrace(trace: string): TraceVerdict {
+/** Checks a trace in which each answer is a line like this, by default `stored N` on standard output. */
+export function checkTrace(
+  trace: string,
+  answer = / write\(1<[^>]*>, "stored \d/,
+): TraceVerdict {
   const syncing = new Set<string>();
   const early: string[] = [];
   let answers = 0;
@@ -36,7 +39,7 @@ export function checkTrace(trace: string): TraceVerdict {
     } else if (/<\.\.\. f(data)?sync resumed>.* = 0/.test(line) && syncing.delete(thread)) {
       dirty = false;
       syncs++;
-    } else if (/ write\(1<[^>]*>, "stored \d/.test(line)) {
+    } else if (answer.test(line)) {
       answers++;
       if (dirty || syncs === 0) early.push(line);
       syncs = 0;
