@@ -449,5 +449,8 @@ export async function release(resource: Disposable | AsyncDisposable): Promise<v
   else resource[Symbol.dispose]();
 }
 
+/** Does not compile unless its argument is `true`. */
+type Assert<T extends true> = T;
+
 /** Checks at compile time that an incarnation is the context the handlers see. */
-export type IncarnationIsContext = Incarnation extends Context<never> ? true : never;
+export type IncarnationIsContext = Assert<Incarnation extends Context<never> ? true : false>;
