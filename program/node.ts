@@ -33,9 +33,12 @@ import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoi
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { openStore, type Store } from "./open_store.ts";
-import { listening } from "./start_error.ts";
+import { listening, messageOf } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
+
+/** Time a listener may take to say that it is open, within the two seconds `/readyz` waits. */
+const READY_MS = 1_000;
 
 /** What a node is made of, beside its settings. */
 export interface NodeParts {
@@ -235,15 +238,27 @@ class Assembly implements Node {
   }
 
   async #ready(): Promise<readonly ReadyCheck[]> {
-    const listening = this.#refs !== undefined;
+    const [listeners, store] = await Promise.allSettled([this.#accepting(), this.#store.ping()]);
     return [
-      { name: "listeners", ok: listening, detail: listening ? "accepting" : "starting" },
-      await this.#store.ping().then(
-        () => ({ name: "store", ok: true, detail: "reads and writes" }),
-        (error: unknown) => ({ name: "store", ok: false, detail: reasonOf(error) }),
-      ),
+      readyCheck("listeners", listeners, "accepting"),
+      readyCheck("store", store, "reads and writes"),
     ];
   }
+
+  /** Resolves when every listener's actor is up, and so its door open: one that restarts is not. */
+  async #accepting(): Promise<void> {
+    if (this.#refs === undefined) throw new Error("starting");
+    const { pushEndpoint, deviceSockets, api } = this.#refs.listeners;
+    await Promise.all(
+      [pushEndpoint, deviceSockets, api].map((door) => door.within(READY_MS).ask("port")),
+    );
+  }
+}
+
+/** What came of a check, in the words of `/readyz`. */
+function readyCheck(name: string, outcome: PromiseSettledResult<void>, good: string): ReadyCheck {
+  const ok = outcome.status === "fulfilled";
+  return { name, ok, detail: ok ? good : messageOf(outcome.reason) };
 }
 
 /** A device socket's events as its session's messages; waiting for room is back-pressure. */
@@ -272,8 +287,4 @@ class SessionEvents implements DeviceEvents {
     // A session that cannot take this within the deadline finds out at its next server ping.
     this.#session.send("disconnected", reason).catch(() => {});
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -30,8 +30,12 @@ export function startError(error: unknown): StartError {
     last = current;
     current = current.cause;
   }
-  const reason = last instanceof Error ? last.message : String(last);
-  return new StartError(reason, 1, { cause: error });
+  return new StartError(messageOf(last), 1, { cause: error });
+}
+
+/** What an error says, without its name. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Opens a listener; what cannot be listened on is told with the name of its setting. */
@@ -63,9 +67,7 @@ function listenProblem(setting: string, hostname: string, port: number, error: u
     case "EACCES":
       return `${setting}: port ${port} may not be used by this user (EACCES). ` +
         `Set one above 1023, or run behind a proxy`;
-    default: {
-      const reason = error instanceof Error ? error.message : String(error);
-      return `${setting}: cannot listen on ${hostname} port ${port}: ${reason}`;
-    }
+    default:
+      return `${setting}: cannot listen on ${hostname} port ${port}: ${messageOf(error)}`;
   }
 }
