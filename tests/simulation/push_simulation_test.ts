@@ -10,7 +10,7 @@
 
 import { assertEquals } from "@std/assert";
 import { SeededRandom } from "../../actors/testing/mod.ts";
-import { type Heard, PushWorld, type WorldDevice } from "../support/push_world.ts";
+import { BROKEN, type Heard, PushWorld, type WorldDevice } from "../support/push_world.ts";
 
 const FIRST = Number(Deno.env.get("SIMULATION_SEED") ?? 1);
 const COUNT = Deno.env.has("SIMULATION_SEED") ? 1 : Number(Deno.env.get("SIMULATION_SEEDS") ?? 40);
@@ -84,22 +84,6 @@ async function simulate(seed: number): Promise<void> {
   faulty = false;
   for (const user of users) await drain(push, user);
 }
-
-/** Crashes whoever handles it. */
-const BROKEN = Object.freeze({
-  get uaid(): string {
-    throw new Error("broken on purpose");
-  },
-  channelId: "",
-  ttlSeconds: 1,
-  topic: undefined,
-  get content(): undefined {
-    throw new Error("broken on purpose");
-  },
-  sortKey: 1,
-  version: "",
-  expiresAt: 0,
-});
 
 /** Ends the registry and, after it, every session; the devices have to come back. */
 async function crashRegistry(push: PushWorld): Promise<void> {

@@ -13,11 +13,28 @@ import type {
   DeviceSocket,
   Identifiers,
   IncomingMessage,
+  PushMessage,
 } from "../../actors/push/ports.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../../transports/memory/memory_store.ts";
 
 /** What a device hears. */
 export type Heard = Readonly<Record<string, unknown>>;
+
+/** A message that crashes whoever handles it; frozen, so that the world leaves it alone. */
+export const BROKEN: PushMessage = Object.freeze({
+  get uaid(): string {
+    throw new Error("broken on purpose");
+  },
+  channelId: "",
+  ttlSeconds: 1,
+  topic: undefined,
+  get content(): undefined {
+    throw new Error("broken on purpose");
+  },
+  sortKey: 1,
+  version: "",
+  expiresAt: 0,
+});
 
 /** Identifiers one can read. */
 class PlainIdentifiers implements Identifiers {

@@ -8,7 +8,7 @@ import {
   DeviceSessionState,
   type SessionServices,
 } from "../../../../actors/push/messages/device_session.ts";
-import { PushWorld, versions } from "../../../support/push_world.ts";
+import { BROKEN, PushWorld, versions } from "../../../support/push_world.ts";
 
 Deno.test("deviceSession delivers at once, and forgets what is acknowledged", async () => {
   await using push = await PushWorld.open();
@@ -292,20 +292,6 @@ Deno.test("a crash in one session ends its connection and no other", async () =>
   await push.post(target);
   assertEquals(device.take("notification").length, 1);
   assertEquals(await push.refs.messages.registry.ask("connected"), 1);
-});
-
-/** A message that cannot be encoded; frozen, so that the world leaves it alone. */
-const BROKEN = Object.freeze({
-  uaid: "",
-  channelId: "",
-  ttlSeconds: 1,
-  topic: undefined,
-  get content(): undefined {
-    throw new Error("broken on purpose");
-  },
-  sortKey: 1,
-  version: "",
-  expiresAt: 0,
 });
 
 Deno.test("the tree stops in order: devices hear 1001", async () => {
