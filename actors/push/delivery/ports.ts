@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { App, Credentials, DeliveryRow, Notification, Outcome, Platform } from "./records.ts";
+import type { App, DeliveryRow, Notification, Outcome, Platform } from "./records.ts";
 import type { Recipients } from "./store.ts";
 
 /** What a provider said to one request, or what stands for it. */

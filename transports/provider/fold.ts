@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type AnswerBlock, type AnswerDetail, ANSWERED, type End } from "./exchange.ts";
+import { type AnswerBlock, type AnswerDetail, ANSWERED, type End } from "../http2/exchange.ts";
 
 /** Judges answers. */
 export interface Judge<V> {
