@@ -218,8 +218,8 @@ export type Verdict =
   }
   /** It refuses the app as a whole: a person must mend credentials or configuration. */
   | { readonly kind: "pause"; readonly status: number; readonly reason: string }
-  /** It has not processed the request: safe to send again at once, over another connection. */
-  | { readonly kind: "unsent"; readonly reason: string };
+  /** The request was not made, or not processed: safe to send again at once, over another connection. */
+  | { readonly kind: "unsent"; readonly reason: string; readonly afterMs?: number };
 
 /** Verdicts for many recipients: few differ, so each is named once. */
 export interface Answers {

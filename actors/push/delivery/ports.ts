@@ -36,8 +36,11 @@ export type Verdict =
   }
   /** It refuses the app as a whole: a person must mend credentials or configuration. */
   | { readonly kind: "pause"; readonly status: number; readonly reason: string }
-  /** It has not processed the request: safe to send again at once, over another connection. */
-  | { readonly kind: "unsent"; readonly reason: string };
+  /**
+   * The request was not made, or not processed: safe to send again at once, over another connection.
+   * From a gateway it means that it cannot send now, with the time after which it can.
+   */
+  | { readonly kind: "unsent"; readonly reason: string; readonly afterMs?: number };
 
 /** Verdicts for many recipients: few differ, so each is named once. */
 export interface Answers {
@@ -59,7 +62,7 @@ export interface SendBlock {
 
 /** What sends: one for each platform. */
 export interface Gateway {
-  /** Sends to these; resolves when each has a verdict. No verdict of it is `unsent`. */
+  /** Sends to these; resolves when each has a verdict. A rejection means that it is unknown what was sent. */
   send(block: SendBlock): Promise<Answers>;
 }
 

@@ -51,6 +51,8 @@ export interface ClaimedBatch extends Lane {
   readonly count: number;
   /** Requests made for each of them so far. */
   readonly attempt: number;
+  /** How often it was claimed and neither ended nor handed back, this time included: a poisonous one is given up. */
+  readonly deliveries: number;
 }
 
 /** A lane's share of what a node works on. */
@@ -94,7 +96,7 @@ export interface Queue {
   claim(request: ClaimRequest): Promise<Claimed>;
   /** Prolongs leases; answers for each whether it is still held. */
   renew(leases: readonly Lease[], until: number): Promise<readonly boolean[]>;
-  /** Hands a batch back, to be claimed by anyone from this time on. */
+  /** Hands a batch back untouched, to be claimed by anyone from this time on; the claim does not count among its deliveries. */
   release(lease: Lease, notBefore: number): Promise<void>;
 }
 
