@@ -1,0 +1,13 @@
+/**
+ * HTTP/2 for senders of many small requests.
+ *
+ * @module
+ */
+
+export * from "./byte_buffer.ts";
+export * from "./errors.ts";
+export * from "./exchange.ts";
+export * from "./frames.ts";
+export * from "./hpack_decoder.ts";
+export * from "./hpack_encoder.ts";
+export { FIELD_OVERHEAD_BYTES, fieldBytes, type HpackField } from "./hpack_table.ts";
