@@ -2,8 +2,8 @@
  * Every setting does what it says, wherever it is written: one set of unusual values, given to the
  * real program once in a file and once in the environment, and seen from outside.
  *
- * Not here: TLS, which `tls_test.ts` starts the program with, and the address of a proxy, for all
- * that comes over loopback is without that limit.
+ * Not here: TLS, which `tls_test.ts` starts the program with, the address of a proxy, for all that
+ * comes over loopback is without that limit, and what only the delivery of notifications reads.
  *
  * @module
  */
@@ -137,8 +137,27 @@ Deno.test("No setting is forgotten here", async () => {
   const seen = Object.keys(world.settings).map((name) => name.replace(/-file$/, ""));
   const all = Object.values(SETTINGS).map(({ name }) => name);
   const unseen = all.filter((name) => !seen.includes(name));
-  assertEquals(unseen, ["tls-cert", "tls-key", "proxy-address"]);
+  assertEquals(unseen, ["tls-cert", "tls-key", "proxy-address", ...OF_DELIVERY]);
 });
+
+/** Settings of the delivery of notifications, seen where that is tested. */
+const OF_DELIVERY: readonly string[] = [
+  "ca-file",
+  "allowed-push-origin",
+  "push-hosts",
+  "webhook-url",
+  "webhook-secret",
+  "webhook-rows",
+  "results-file",
+  "results-rows",
+  "batches-max",
+  "apns-connections",
+  "fcm-connections",
+  "fcm-rate",
+  "webpush-connections",
+  "encryption-threads",
+  "results-retention",
+];
 
 /** Sees each setting from outside. */
 async function prove(serving: Serving, world: World): Promise<void> {

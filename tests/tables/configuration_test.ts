@@ -315,6 +315,35 @@ const ROWS: readonly Row[] = [
     answer: ["tls-cert: missing although tls-key is set. Set both or none."],
   },
   {
+    title: "104 a webhook without its secret",
+    args: ["serve", "--webhook-url", "https://hooks.example/push"],
+    answer: ["webhook-secret: missing although webhook-url is set. Set both or none."],
+  },
+  {
+    title: "104 a webhook's secret without a webhook",
+    args: ["serve"],
+    env: { HELIOGRAPH_WEBHOOK_SECRET: "canary-0123456789" },
+    answer: ["webhook-url: missing although webhook-secret is set. Set both or none."],
+  },
+  {
+    title: "a webhook's secret that can be guessed",
+    args: ["serve"],
+    env: { HELIOGRAPH_WEBHOOK_SECRET: "canary" },
+    answer: [
+      "HELIOGRAPH_WEBHOOK_SECRET: under 16 characters. Use 16 to 256 visible characters " +
+      "without spaces, such as heliograph keys token prints.",
+    ],
+  },
+  {
+    title: "words that are not of the set",
+    args: ["serve", "--push-hosts=all", "--webhook-rows=none", "--log-level=trace"],
+    answer: [
+      '--log-level: not one of the words: "trace". Use debug, info, warn or error.',
+      '--push-hosts: not one of the words: "all". Use known or public.',
+      '--webhook-rows: not one of the words: "none". Use failures or all.',
+    ],
+  },
+  {
     title: "104 two listeners on one port",
     args: ["serve", "--device-port", "8082"],
     answer: ["api-port: 8082 is the device-port as well. Give each listener a port."],

@@ -46,6 +46,13 @@ export function checkTogether(settings: Settings): readonly string[] {
   if (tlsCert === undefined && tlsKey !== undefined) {
     problems.push("tls-cert: missing although tls-key is set. Set both or none");
   }
+  const { webhookUrl, webhookSecret } = settings;
+  if (webhookUrl !== undefined && webhookSecret === undefined) {
+    problems.push("webhook-secret: missing although webhook-url is set. Set both or none");
+  }
+  if (webhookUrl === undefined && webhookSecret !== undefined) {
+    problems.push("webhook-url: missing although webhook-secret is set. Set both or none");
+  }
   const ports = [
     ["endpoint-port", settings.endpointPort],
     ["device-port", settings.devicePort],

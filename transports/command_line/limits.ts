@@ -63,3 +63,12 @@ export const LOG_EVENTS_MAX = 256;
 
 /** Proxies in front of one node: a pair, or a small fleet. */
 export const PROXY_ADDRESSES_MAX = 64;
+
+/** Push services allowed by name: each subscription's origin is looked up among them. */
+export const PUSH_ORIGINS_MAX = 64;
+
+/** Fewest characters of a webhook's secret: 16 random ones hold about 95 bits. */
+export const WEBHOOK_SECRET_CHARS_MIN = 16;
+
+/** Characters of a webhook's secret: a longer key than HMAC's block gains nothing (RFC 2104 section 3). */
+export const WEBHOOK_SECRET_CHARS_MAX = 256;

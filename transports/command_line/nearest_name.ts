@@ -12,10 +12,22 @@ const WORD_CHARS_MAX = 60;
 /** Names offered when a word is a part of several. */
 const OFFERED_MAX = 3;
 
+/** Whether two neighbours changed places, the commonest slip of all. */
+function isSwap(word: string, name: string): boolean {
+  const at = [...word].findIndex((character, index) => character !== name[index]);
+  const swapped = `${word.slice(0, at)}${word[at + 1]}${word[at]}${word.slice(at + 2)}`;
+  return at >= 0 && swapped === name;
+}
+
+/** Characters to insert, remove or replace; two that changed places are one. */
+function distance(word: string, name: string): number {
+  return isSwap(word, name) ? 1 : levenshteinDistance(word, name);
+}
+
 /** How far a name is from a word: to the whole name, or a little more to one of its parts. */
 function distanceTo(word: string, name: string): number {
-  const parts = name.split("-").map((part) => levenshteinDistance(word, part) + 0.5);
-  return Math.min(levenshteinDistance(word, name), ...parts);
+  const parts = name.split("-").map((part) => distance(word, part) + 0.5);
+  return Math.min(distance(word, name), ...parts);
 }
 
 /**

@@ -205,6 +205,21 @@ function takeSettings(reader: SettingsReader): Settings {
     logLevel: reader.take(SETTINGS.logLevel),
     allowedHosts: reader.take(SETTINGS.allowedHosts),
     proxyAddresses: reader.take(SETTINGS.proxyAddresses),
+    caFile: reader.take(SETTINGS.caFile),
+    allowedPushOrigins: reader.take(SETTINGS.allowedPushOrigins),
+    pushHosts: reader.take(SETTINGS.pushHosts),
+    webhookUrl: reader.take(SETTINGS.webhookUrl),
+    webhookSecret: reader.take(SETTINGS.webhookSecret),
+    webhookRows: reader.take(SETTINGS.webhookRows),
+    resultsFile: reader.take(SETTINGS.resultsFile),
+    resultsRows: reader.take(SETTINGS.resultsRows),
+    batchesMax: reader.take(SETTINGS.batchesMax),
+    apnsConnections: reader.take(SETTINGS.apnsConnections),
+    fcmConnections: reader.take(SETTINGS.fcmConnections),
+    fcmRatePerMinute: reader.take(SETTINGS.fcmRatePerMinute),
+    webPushConnections: reader.take(SETTINGS.webPushConnections),
+    encryptionThreads: reader.take(SETTINGS.encryptionThreads),
+    resultsRetentionMs: reader.take(SETTINGS.resultsRetentionMs),
   };
 }
 

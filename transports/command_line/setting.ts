@@ -15,6 +15,9 @@ import {
   API_TOKEN_CHARS_MIN,
   CRYPTO_KEYS_MAX,
   PROXY_ADDRESSES_MAX,
+  PUSH_ORIGINS_MAX,
+  WEBHOOK_SECRET_CHARS_MAX,
+  WEBHOOK_SECRET_CHARS_MIN,
 } from "./limits.ts";
 import { isIP } from "node:net";
 import { HIDDEN, Secret } from "./secret.ts";
@@ -180,16 +183,21 @@ export function durationSeconds(minSeconds: number, maxSeconds: number): Kind<nu
   });
 }
 
+/** One word of a closed set. */
+export function oneOf<T extends string>(words: readonly T[], placeholder: string): Kind<T> {
+  return kind<T>({
+    placeholder,
+    advice: `Use ${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
+    parse(text) {
+      const word = words.find((word) => word === text);
+      return word === undefined ? problem("not one of the words") : value(word);
+    },
+    show: (value) => value,
+  });
+}
+
 /** One of the levels of the log. */
-export const logLevel: Kind<LogLevel> = kind({
-  placeholder: "LEVEL",
-  advice: `Use ${LOG_LEVELS.slice(0, -1).join(", ")} or ${LOG_LEVELS.at(-1)}`,
-  parse(text) {
-    const level = LOG_LEVELS.find((level) => level === text);
-    return level === undefined ? problem("not a log level") : value(level);
-  },
-  show: (value) => value,
-});
+export const logLevel: Kind<LogLevel> = oneOf(LOG_LEVELS, "LEVEL");
 
 /** A host name or IP address as a URL writes it, IPv6 in brackets; or `undefined`. */
 function canonicalHost(text: string): string | undefined {
@@ -269,6 +277,26 @@ export function url(schemes: readonly string[], extent: "origin" | "with_path"):
   });
 }
 
+/** Origins of push services separated by commas, each kept without a path. */
+export const pushOrigins: Kind<readonly string[]> = kind({
+  placeholder: "URL",
+  advice: "Use origins without a path, separated by commas, such as https://push.example.org",
+  repeatable: true,
+  parse(text) {
+    const origin = url(["http", "https"], "origin");
+    const found: string[] = [];
+    for (const part of text.split(",")) {
+      const parsed = origin.parse(part.trim());
+      if (parsed.kind === "problem") return parsed;
+      if (!found.includes(parsed.value)) found.push(parsed.value);
+    }
+    return found.length > PUSH_ORIGINS_MAX
+      ? problem(`more than ${PUSH_ORIGINS_MAX} origins`)
+      : value(found);
+  },
+  show: (value) => value.join(","),
+});
+
 /** The address of a store. */
 export const store: Kind<StoreAddress> = kind<StoreAddress>({
   placeholder: "STORE",
@@ -315,6 +343,22 @@ export const apiToken: Kind<Secret<string>> = secret({
     }
     if (text.length > API_TOKEN_CHARS_MAX) return problem(`over ${API_TOKEN_CHARS_MAX} characters`);
     return /^[A-Za-z0-9\-._~+/]+=*$/.test(text) ? value(text) : problem("not a bearer token");
+  },
+});
+
+/** A key for the signatures of webhooks: any visible characters, long enough not to be guessed. */
+export const webhookSecret: Kind<Secret<string>> = secret({
+  placeholder: "SECRET",
+  advice: `Use ${WEBHOOK_SECRET_CHARS_MIN} to ${WEBHOOK_SECRET_CHARS_MAX} visible characters ` +
+    "without spaces, such as heliograph keys token prints",
+  parse(text) {
+    if (!/^[!-~]+$/.test(text)) return problem("not visible ASCII characters");
+    if (text.length < WEBHOOK_SECRET_CHARS_MIN) {
+      return problem(`under ${WEBHOOK_SECRET_CHARS_MIN} characters`);
+    }
+    return text.length > WEBHOOK_SECRET_CHARS_MAX
+      ? problem(`over ${WEBHOOK_SECRET_CHARS_MAX} characters`)
+      : value(text);
   },
 });
 

@@ -63,9 +63,50 @@ export interface Settings {
   readonly allowedHosts: readonly string[];
   /** Addresses of proxies in front of the device sockets. */
   readonly proxyAddresses: readonly string[];
+  /** PEM file of further roots that providers and push services may be certified by. */
+  readonly caFile: string | undefined;
+  /** Origins of push services that are allowed whatever `pushHosts` says and wherever they are. */
+  readonly allowedPushOrigins: readonly string[];
+  /** Which push services are sent to: the known ones, or any at a public address. */
+  readonly pushHosts: PushHosts;
+  /** Where outcomes are posted; nowhere when absent. */
+  readonly webhookUrl: string | undefined;
+  /** Key of the posts' signatures; given exactly when `webhookUrl` is. */
+  readonly webhookSecret: Secret<string> | undefined;
+  /** Which outcomes are posted. */
+  readonly webhookRows: RowsWanted;
+  /** NDJSON file that outcomes are appended to; none when absent. */
+  readonly resultsFile: string | undefined;
+  /** Which outcomes are appended. */
+  readonly resultsRows: RowsWanted;
+  /** Batches of recipients in flight at once. */
+  readonly batchesMax: number;
+  /** Connections to APNs at once, for each app. */
+  readonly apnsConnections: number;
+  /** Connections to FCM at once, for each app. */
+  readonly fcmConnections: number;
+  /** Recipients a minute that one FCM project is sent. */
+  readonly fcmRatePerMinute: number;
+  /** Connections to one push service at once. */
+  readonly webPushConnections: number;
+  /** Threads that encrypt for Web Push; one less than the machine's cores, at least one, when absent. */
+  readonly encryptionThreads: number | undefined;
+  /** Time after its end for which a notification and its rows are kept. */
+  readonly resultsRetentionMs: number;
 }
 
+/** Which push services are sent to. */
+export type PushHosts = "known" | "public";
+
+/** Which outcomes a webhook or a file is told. */
+export type RowsWanted = "failures" | "all";
+
+const ROWS_WANTED: Kind<RowsWanted> = kinds.oneOf(["failures", "all"], "ROWS");
+
 const DAY_SECONDS = 86_400;
+
+/** Connections to one provider: hundreds of requests share one, so a few are many. */
+const CONNECTIONS = kinds.wholeNumber({ min: 1, max: 64 }, "");
 
 /** The row of a setting whose initial value has a value of its own. */
 function row<T>(name: string, kind: Kind<T>, initial: T, description: string): Setting<T> {
@@ -206,6 +247,80 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
     ),
     initialText: "none",
   },
+  caFile: absent(
+    "ca-file",
+    kinds.path("FILE"),
+    "none",
+    "further roots (PEM) that may certify providers, push services and the webhook",
+  ),
+  allowedPushOrigins: {
+    ...row(
+      "allowed-push-origin",
+      kinds.pushOrigins,
+      [],
+      "origin of a push service to send to even though it is private or not known",
+    ),
+    initialText: "none",
+  },
+  pushHosts: row(
+    "push-hosts",
+    kinds.oneOf(["known", "public"], "HOSTS"),
+    "public",
+    "push services to send to: known (of the browsers' makers), or any with a public address",
+  ),
+  webhookUrl: absent(
+    "webhook-url",
+    kinds.url(["http", "https"], "with_path"),
+    "none: no webhook",
+    "where outcomes of deliveries are posted, signed; needs webhook-secret",
+  ),
+  webhookSecret: absent(
+    "webhook-secret",
+    kinds.webhookSecret,
+    "none",
+    "key of the signatures of what is posted to webhook-url",
+  ),
+  webhookRows: row("webhook-rows", ROWS_WANTED, "failures", "outcomes to post: failures or all"),
+  resultsFile: absent(
+    "results-file",
+    kinds.path("FILE"),
+    "none",
+    "NDJSON file to append outcomes of deliveries to",
+  ),
+  resultsRows: row("results-rows", ROWS_WANTED, "failures", "outcomes to append: failures or all"),
+  batchesMax: row(
+    "batches-max",
+    kinds.wholeNumber({ min: 1, max: 4_096 }, ""),
+    128,
+    "batches of at most 1,000 recipients in flight at once",
+  ),
+  apnsConnections: row("apns-connections", CONNECTIONS, 8, "connections to APNs for each app"),
+  fcmConnections: row("fcm-connections", CONNECTIONS, 8, "connections to FCM for each app"),
+  fcmRatePerMinute: row(
+    "fcm-rate",
+    kinds.wholeNumber({ min: 1, max: 100_000_000 }, ""),
+    // The quota a Firebase project has unless Google raised it.
+    600_000,
+    "recipients a minute that one Firebase project is sent",
+  ),
+  webPushConnections: row(
+    "webpush-connections",
+    CONNECTIONS,
+    4,
+    "connections to one push service",
+  ),
+  encryptionThreads: absent(
+    "encryption-threads",
+    kinds.wholeNumber({ min: 1, max: 256 }, ""),
+    "one less than cores",
+    "threads that encrypt for Web Push",
+  ),
+  resultsRetentionMs: row(
+    "results-retention",
+    kinds.durationMs(3_600_000, 3_650 * DAY_SECONDS * 1_000),
+    30 * DAY_SECONDS * 1_000,
+    "time after its end for which a notification's results are kept",
+  ),
 };
 
 /** The variable of a setting: `HELIOGRAPH_PING_INTERVAL`; the kind decides whether `_FILE` exists. */

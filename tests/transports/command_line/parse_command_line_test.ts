@@ -66,6 +66,21 @@ Deno.test("parseCommandLine() gives serve every default without any configuratio
     logLevel: "info",
     allowedHosts: [],
     proxyAddresses: [],
+    caFile: undefined,
+    allowedPushOrigins: [],
+    pushHosts: "public",
+    webhookUrl: undefined,
+    webhookSecret: undefined,
+    webhookRows: "failures",
+    resultsFile: undefined,
+    resultsRows: "failures",
+    batchesMax: 128,
+    apnsConnections: 8,
+    fcmConnections: 8,
+    fcmRatePerMinute: 600_000,
+    webPushConnections: 4,
+    encryptionThreads: undefined,
+    resultsRetentionMs: 2_592_000_000,
   };
   const command = serve({ args: ["serve"] });
   assertEquals(command.settings, expected);
@@ -115,6 +130,18 @@ Deno.test("parseCommandLine() reads each spelling of a list", () => {
     kind: "usage_error",
     message: 'heliograph: --proxy-address: not a list of IP addresses: "proxy". ' +
       "Use IP addresses, separated by commas.",
+  });
+});
+
+Deno.test("parseCommandLine() reads origins of push services into one form", () => {
+  const args = ["serve", "--allowed-push-origin", "HTTPS://Push.Example:443/, http://[::1]:9"];
+  const { settings } = serve({ args: [...args, "--push-hosts=known"] });
+  assertEquals(settings.allowedPushOrigins, ["https://push.example", "http://[::1]:9"]);
+  assertEquals(settings.pushHosts, "known");
+  assertEquals(parse({ args: ["serve", "--allowed-push-origin", "https://a/b"] }), {
+    kind: "usage_error",
+    message: 'heliograph: --allowed-push-origin: contains a path: "https://a/b". ' +
+      "Use origins without a path, separated by commas, such as https://push.example.org.",
   });
 });
 
