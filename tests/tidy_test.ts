@@ -71,6 +71,7 @@ function room(path: string, depth: number): string {
 const FOUNDATIONS: readonly string[] = [
   "transports/http_door/",
   "transports/http2/",
+  "transports/p256/",
   "transports/provider/",
 ];
 

@@ -15,6 +15,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { quoted } from "../http_door/refusal.ts";
+import { decodeBase64, isPoint } from "../p256/p256.ts";
 import type { Credentials, VapidRefusal } from "./authorization.ts";
 import { unauthorized } from "./errors.ts";
 import {
@@ -25,7 +26,6 @@ import {
   VERIFIED_TOKENS_MAX,
 } from "./limits.ts";
 import { Recent } from "./recent.ts";
-import { decodeBase64, isPoint } from "./p256.ts";
 import type { VapidFault, VapidSubject, WallClock } from "./ports.ts";
 
 /** A token that was verified. */

@@ -1,5 +1,6 @@
 /**
- * Public keys of P-256: reading the text of a point and checking that it lies on the curve.
+ * Public keys of P-256: reading the text of a point and checking that it lies on the curve. Whoever takes
+ * keys from outside stands on this: the push endpoint, and the sender of Web Push messages.
  *
  * Why by hand: WebCrypto imports points that are not on the curve. The check is the curve's equation,
  * y² = x³ − 3x + b over the field of SEC 2 section 2.4.2, and runs once per key, not per request.
