@@ -1,0 +1,297 @@
+/**
+ * A batch at work: one claimed batch from its recipients to its recorded result.
+ *
+ * The work is one sequence: load, send, ask the guard, settle, record. It runs as a piped promise,
+ * so that the actor stays free to renew its lease meanwhile; when the node stops, the sequence is
+ * waited for, and what has not been sent yet is handed back. A crash loses nothing: the lease runs
+ * out, and the batch is claimed again with the same delivery ids. A batch never waits for a retry:
+ * what is left to do becomes a batch of its own, later.
+ *
+ * @module
+ */
+
+import type { Actor, Context, Ref } from "../../runtime/actor.ts";
+import type { GuardProtocol } from "./guard.ts";
+import {
+  BATCH_DELIVERIES_MAX,
+  COMMIT_MS,
+  LEASE_MS,
+  LEASE_RENEW_MS,
+  STORE_RETRY_MS,
+} from "./limits.ts";
+import type { Answers, DeliveryObserver, Gateway } from "./ports.ts";
+import type { App, Notification, Platform } from "./records.ts";
+import { countsOf, reportOf, settle, settleAll, type Settlement } from "./settle.ts";
+import type { ClaimedBatch, DeliveryStore, Lane, LoadedBatch, Queue } from "./store.ts";
+import type { RecorderProtocol } from "./sinks/recorder.ts";
+
+/** What became of a batch, for the router. */
+export interface BatchEnd {
+  /** Its lane. */
+  readonly lane: Lane;
+  /** Milliseconds for which the lane is to be left alone. */
+  readonly holdMs: number;
+}
+
+/** Who wants to know when batches end. */
+export interface BatchOwnerProtocol {
+  /** A batch ended, in whatever way; told exactly once for each. */
+  batchEnded(end: BatchEnd): void;
+}
+
+/** What batches work with. */
+export interface BatchServices {
+  /** Leases. */
+  readonly queue: Pick<Queue, "renew" | "release">;
+  /** Recipients and campaigns. */
+  readonly store: Pick<DeliveryStore, "campaign" | "load" | "bury">;
+  /** What sends, by platform. */
+  readonly gateways: Readonly<Record<Platform, Gateway>>;
+  /** Retry budget and brake. */
+  readonly guard: Ref<GuardProtocol>;
+  /** Where results go. */
+  readonly recorder: Ref<RecorderProtocol>;
+  /** Told of answers and losses. */
+  readonly observer: DeliveryObserver;
+  /** Whether a sink wants rows of all deliveries. */
+  readonly allRows: boolean;
+}
+
+/** What one batch is started with. */
+export interface BatchArgs {
+  /** The claim. */
+  readonly batch: ClaimedBatch;
+  /** What it works with. */
+  readonly services: BatchServices;
+  /** Told of its end. */
+  readonly owner: Ref<BatchOwnerProtocol>;
+}
+
+/** What a batch understands, all of it from itself. */
+export interface BatchProtocol {
+  /** The work ended. */
+  worked(problem: string | undefined): void;
+  /** Time to renew the lease. */
+  renewalDue(): void;
+  /** The renewal was answered. */
+  renewed(held: boolean | undefined): void;
+  /** A pause is over. */
+  resumed(): void;
+}
+
+/** A batch at work. */
+export interface BatchState extends BatchArgs {
+  /** The work, for whoever stops the batch. */
+  work: Promise<unknown>;
+  /** Milliseconds for which the lane is to be left alone. */
+  holdMs: number;
+  /** Ends the pause the work is in. */
+  resume: () => void;
+  /** Nothing more is begun. */
+  stopping: boolean;
+  /** When the batch began. */
+  readonly startedAt: number;
+}
+
+/** One batch; see the module. */
+export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
+  name: "batch",
+  mailbox: { capacity: 1, overflow: "refuse" },
+  init(args, ctx) {
+    const state: BatchState = {
+      ...args,
+      work: Promise.resolve(),
+      holdMs: 0,
+      resume: () => {},
+      stopping: false,
+      startedAt: ctx.now(),
+    };
+    const { owner, batch: { app, platform } } = args;
+    // Released in whatever way the batch ends, a crash included.
+    ctx.use({
+      [Symbol.dispose]() {
+        owner.trySend("batchEnded", { lane: { app, platform }, holdMs: state.holdMs });
+      },
+    });
+    const work = new Work(state, ctx).run();
+    state.work = work;
+    ctx.pipe(work, "worked", problemOf);
+    ctx.after(LEASE_RENEW_MS, "renewalDue");
+    return state;
+  },
+  on: {
+    worked({ services }, problem, ctx) {
+      if (problem !== undefined) services.observer.record({ kind: "batch_lost", reason: problem });
+      ctx.stop(problem ?? "done");
+    },
+    renewalDue({ services, batch }, _, ctx) {
+      const until = ctx.wallNow() + LEASE_MS;
+      ctx.pipe(services.queue.renew([batch.lease], until), "renewed", (outcome) => {
+        return outcome.status === "fulfilled" ? outcome.value[0] === true : undefined;
+      });
+    },
+    renewed({ services }, held, ctx) {
+      // Whoever has the batch now does all of it again: nothing this one does would be recorded.
+      if (held === false) {
+        services.observer.record({ kind: "batch_lost", reason: "its lease ran out" });
+        ctx.stop("lease lost");
+      } else ctx.after(LEASE_RENEW_MS, "renewalDue");
+    },
+    resumed: (state) => state.resume(),
+  },
+  async terminate(state) {
+    state.stopping = true;
+    state.resume();
+    await Promise.allSettled([state.work]);
+  },
+};
+
+function problemOf(outcome: PromiseSettledResult<void>): string | undefined {
+  if (outcome.status === "fulfilled") return undefined;
+  const { reason } = outcome;
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** The sequence of one batch. */
+class Work {
+  readonly #state: BatchState;
+  readonly #ctx: Context<BatchProtocol>;
+  #sent = false;
+
+  constructor(state: BatchState, ctx: Context<BatchProtocol>) {
+    this.#state = state;
+    this.#ctx = ctx;
+  }
+
+  /** Does it. What fails before anything was sent is handed back; after that the lease is left to run out. */
+  async run(): Promise<void> {
+    try {
+      await this.#steps();
+    } catch (error) {
+      this.#state.holdMs = Math.max(this.#state.holdMs, STORE_RETRY_MS);
+      if (!this.#sent) await this.#release();
+      throw error;
+    }
+  }
+
+  async #steps(): Promise<void> {
+    const { batch, services } = this.#state;
+    const [campaign, loaded] = await Promise.all([
+      services.store.campaign(batch.notification),
+      services.store.load(batch.lease),
+    ]);
+    if (loaded === "stale") throw new Error("another node has its lease");
+    if (loaded === "unreadable") return await this.#bury("its recipients cannot be read");
+    if (campaign === undefined) return await this.#bury("its notification or app is gone");
+    const settlement = await this.#settle(campaign, loaded);
+    if (settlement === undefined) return await this.#release();
+    this.#state.holdMs = settlement.holdMs;
+    await this.#record(settlement);
+  }
+
+  async #settle(
+    { notification, app }: { readonly notification: Notification; readonly app: App },
+    loaded: LoadedBatch,
+  ): Promise<Settlement | undefined> {
+    const { batch, services } = this.#state;
+    const sentAt = this.#ctx.wallNow();
+    const facts = { batch, notification, loaded, allRows: services.allRows, sentAt };
+    if (sentAt >= notification.expiresAt) {
+      return settleAll({ ...facts, now: sentAt }, "expired", "its time was over");
+    }
+    if (batch.deliveries > BATCH_DELIVERIES_MAX) {
+      const reason = `gave up after ${BATCH_DELIVERIES_MAX} deliveries`;
+      await this.#deadLetter(reason);
+      return settleAll({ ...facts, now: sentAt }, "failed", reason);
+    }
+    // The node is stopping and nothing was sent: somebody else does it.
+    if (this.#state.stopping) return undefined;
+    this.#sent = true;
+    const { recipients } = loaded;
+    const answers = recipients.numbers.length === 0
+      ? { verdicts: [], of: new Uint16Array() }
+      : await services.gateways[batch.platform].send({ notification, app, recipients });
+    this.#observe(answers);
+    const guidance = await services.guard.ask("guidance", reportOf(batch, answers));
+    const random = () => this.#ctx.random();
+    return settle({ ...facts, answers, guidance, now: this.#ctx.wallNow(), random });
+  }
+
+  /** Offers the result until it is recorded or the lease is lost: it must not be sent again for a store that is away. */
+  async #record(settlement: Settlement): Promise<void> {
+    const { services, startedAt } = this.#state;
+    const { result } = settlement;
+    for (;;) {
+      const durationMs = this.#ctx.now() - startedAt;
+      try {
+        await services.recorder.within(COMMIT_MS).ask("record", { result, durationMs });
+        return;
+      } catch (error) {
+        if (this.#state.stopping) throw error;
+        await this.#pause(STORE_RETRY_MS);
+      }
+    }
+  }
+
+  async #release(): Promise<void> {
+    const { batch, services } = this.#state;
+    await services.queue.release(batch.lease, this.#ctx.wallNow());
+  }
+
+  /** What cannot be sent at all is set aside, and its recipients have failed. */
+  async #bury(reason: string): Promise<void> {
+    const { batch } = this.#state;
+    await this.#deadLetter(reason);
+    const { lease, notification, app, platform, attempt, count } = batch;
+    const outcomes = {
+      delivered: 0,
+      token_invalid: 0,
+      rejected: 0,
+      expired: 0,
+      failed: count,
+      cancelled: 0,
+    };
+    await this.#record({
+      result: {
+        lease,
+        notification,
+        lane: { app, platform },
+        outcomes,
+        rows: [],
+        remainders: [],
+        attempts: attempt,
+        suspects: { marked: [], cleared: [] },
+        pause: undefined,
+        at: this.#ctx.wallNow(),
+      },
+      holdMs: 0,
+    });
+  }
+
+  async #deadLetter(reason: string): Promise<void> {
+    const { batch, services } = this.#state;
+    const { lease, ...rest } = batch;
+    const body = JSON.stringify(rest);
+    services.observer.record({ kind: "dead_letter", source: "queue", reason });
+    const at = this.#ctx.wallNow();
+    await services.store.bury({ source: "queue", id: `${lease.batch}`, reason, body, at });
+  }
+
+  #observe(answers: Answers): void {
+    const { batch: { platform }, services: { observer } } = this.#state;
+    const counts = countsOf(answers);
+    for (const [index, verdict] of answers.verdicts.entries()) {
+      const status = "status" in verdict ? verdict.status : 0;
+      const reason = "reason" in verdict ? verdict.reason : "";
+      const count = counts[index] ?? 0;
+      observer.record({ kind: "answered", platform, status, reason, count });
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#state.resume = resolve;
+    this.#ctx.after(ms, "resumed");
+    return promise;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * One connection to a provider: opens it, carries requests over it, ends with it.
+ *
+ * It is never restarted: its gateway opens another one. What it was given and could not send comes
+ * back as `unsent`. When the peer says that it goes away, what is in flight is still waited for.
+ *
+ * @module
+ */
+
+import type { Actor, Context, Later, Ref } from "../../runtime/actor.ts";
+import { CONNECT_MS, CONNECTION_MAILBOX } from "./limits.ts";
+import type { Answers, Destination, Leg, ProviderConnection } from "./ports.ts";
+
+/** Requests for a connection: these recipients of a leg. */
+export interface Carry<C extends ProviderConnection> {
+  /** The leg. */
+  readonly leg: Leg<C>;
+  /** Which of its recipients, by their index in its places. */
+  readonly indexes: readonly number[];
+}
+
+/** The answers, and how many requests the peer now takes at once. */
+export interface Carried {
+  /** By index. */
+  readonly answers: Answers;
+  /** The peer's limit. */
+  readonly streamsMax: number;
+}
+
+/** Where a connection stands, told to the gateway that opened it. */
+export type ConnectionNews =
+  | { readonly kind: "open"; readonly id: number; readonly streamsMax: number }
+  /** It takes no more requests. */
+  | { readonly kind: "leaving"; readonly id: number; readonly reason: string }
+  /** It is gone; told exactly once, in whatever way it ended. */
+  | {
+    readonly kind: "gone";
+    readonly id: number;
+    readonly reason: string;
+    readonly opened: boolean;
+  };
+
+/** Who opened a connection. */
+export interface ConnectionOwnerProtocol {
+  /** News of one of its connections. */
+  connectionNews(news: ConnectionNews): void;
+}
+
+/** What a connection is started with. */
+export interface ConnectionArgs<C extends ProviderConnection> {
+  /** Where to. */
+  readonly destination: Destination<C>;
+  /** Its number among the owner's connections. */
+  readonly id: number;
+  /** Told of its news. */
+  readonly owner: Ref<ConnectionOwnerProtocol>;
+}
+
+/** What a connection understands. */
+export interface ConnectionProtocol<C extends ProviderConnection> {
+  /** Sends requests; it is open when it is asked. */
+  carry(carry: Carry<C>): Carried;
+  /** Nobody needs it any more. */
+  retire(): void;
+  /** The transport opened it, or could not. */
+  opened(outcome: PromiseSettledResult<C>): void;
+  /** The peer takes no more requests. */
+  left(reason: string): void;
+  /** Requests ended. */
+  carried(end: CarryEnd): void;
+  /** It should have been open by now. */
+  openDue(): void;
+}
+
+/** How requests ended. */
+export interface CarryEnd {
+  /** Whoever waits for it. */
+  readonly later: Later<Carried>;
+  /** The answers. */
+  readonly outcome: PromiseSettledResult<Answers>;
+}
+
+/** A connection's state. */
+export interface ConnectionState<C extends ProviderConnection> extends ConnectionArgs<C> {
+  /** The transport's connection, once open. */
+  connection: C | undefined;
+  /** Carries in flight. */
+  carrying: number;
+  /** Why it ends, once it does. */
+  reason: string;
+  /** Whether it takes no more. */
+  leaving: boolean;
+}
+
+/** A connection of a gateway; see the module. */
+export function connection<C extends ProviderConnection>(): Actor<
+  ConnectionProtocol<C>,
+  ConnectionState<C>,
+  ConnectionArgs<C>
+> {
+  return {
+    name: "connection",
+    mailbox: { capacity: CONNECTION_MAILBOX, overflow: "refuse" },
+    init: open,
+    on: {
+      carry(state, { leg, indexes }, ctx) {
+        const later = ctx.later<Carried>();
+        if (state.connection === undefined) {
+          later.reject(new Error("The connection is not open"));
+          return later;
+        }
+        state.carrying++;
+        ctx.pipe(
+          leg.send(state.connection, indexes),
+          "carried",
+          (outcome) => ({ later, outcome }),
+        );
+        return later;
+      },
+      retire: (state, _, ctx) => leave(state, "idle", ctx),
+      opened(state, outcome, ctx) {
+        ctx.cancel("openDue");
+        if (outcome.status === "rejected") {
+          state.reason = messageOf(outcome.reason);
+          return ctx.stop(state.reason);
+        }
+        const { value } = outcome;
+        state.connection = value;
+        const { streamsMax } = value;
+        state.owner.trySend("connectionNews", { kind: "open", id: state.id, streamsMax });
+        ctx.pipe(
+          value.ended,
+          "left",
+          (ended) => ended.status === "fulfilled" ? ended.value : messageOf(ended.reason),
+        );
+      },
+      left: (state, reason, ctx) => leave(state, reason, ctx),
+      carried(state, { later, outcome }, ctx) {
+        state.carrying--;
+        const streamsMax = state.connection?.streamsMax ?? 0;
+        if (outcome.status === "fulfilled") later.resolve({ answers: outcome.value, streamsMax });
+        else later.reject(outcome.reason);
+        if (state.leaving && state.carrying === 0) ctx.stop(state.reason);
+      },
+      openDue(state, _, ctx) {
+        state.reason = `not open within ${CONNECT_MS} ms`;
+        ctx.stop(state.reason);
+      },
+    },
+  };
+}
+
+function open<C extends ProviderConnection>(
+  args: ConnectionArgs<C>,
+  ctx: Context<ConnectionProtocol<C>>,
+): ConnectionState<C> {
+  const state: ConnectionState<C> = {
+    ...args,
+    connection: undefined,
+    carrying: 0,
+    reason: "crashed",
+    leaving: false,
+  };
+  ctx.use({
+    [Symbol.dispose]() {
+      const { owner, id, reason } = state;
+      const opened = state.connection !== undefined;
+      owner.trySend("connectionNews", { kind: "gone", id, reason, opened });
+    },
+  });
+  const opening = args.destination.connect();
+  // Also one that opens after this actor has ended is closed.
+  ctx.use({
+    async [Symbol.asyncDispose]() {
+      const [outcome] = await Promise.allSettled([opening]);
+      if (outcome.status === "fulfilled") await outcome.value.close();
+    },
+  });
+  ctx.pipe(opening, "opened", (outcome) => outcome);
+  ctx.after(CONNECT_MS, "openDue");
+  return state;
+}
+
+/** Takes no more; ends when nothing is in flight. */
+function leave<C extends ProviderConnection>(
+  state: ConnectionState<C>,
+  reason: string,
+  ctx: Context<ConnectionProtocol<C>>,
+): void {
+  if (state.leaving) return;
+  state.leaving = true;
+  state.reason = reason;
+  state.owner.trySend("connectionNews", { kind: "leaving", id: state.id, reason });
+  if (state.carrying === 0) ctx.stop(reason);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

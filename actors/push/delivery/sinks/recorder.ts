@@ -1,0 +1,90 @@
+/**
+ * The store sink: records what batches came to, and tells the others that there is something to read.
+ *
+ * Counts, rows, remainders, the batch's completion and the end of the notification are one
+ * transaction of the store; this actor offers it results as they come, many at a time, so that the
+ * store can commit them together. A result it could not record is the batch's to offer again.
+ *
+ * @module
+ */
+
+import type { Actor, Context, Later } from "../../../runtime/actor.ts";
+import { RECORDER_MAILBOX } from "../limits.ts";
+import type { DeliveryObserver } from "../ports.ts";
+import type { BatchResult, CommitOutcome, DeliveryStore } from "../store.ts";
+
+/** A result, and how long its batch took. */
+export interface Recording {
+  /** What to record. */
+  readonly result: BatchResult;
+  /** Milliseconds since the batch was claimed. */
+  readonly durationMs: number;
+}
+
+/** What the recorder understands. */
+export interface RecorderProtocol {
+  /** Records a result; fails when the store cannot. */
+  record(recording: Recording): CommitOutcome;
+  /** The store answered. */
+  recorded(recorded: Recorded): void;
+}
+
+/** What came of a recording. */
+export interface Recorded {
+  /** What was to be recorded. */
+  readonly recording: Recording;
+  /** Whoever waits for it. */
+  readonly later: Later<CommitOutcome>;
+  /** The store's answer. */
+  readonly outcome: PromiseSettledResult<CommitOutcome>;
+}
+
+/** What the recorder works with. */
+export interface RecorderArgs {
+  /** Where results are kept. */
+  readonly store: Pick<DeliveryStore, "commit">;
+  /** Told what was settled. */
+  readonly observer: DeliveryObserver;
+  /** Called after each commit that left rows: sinks have something to read. */
+  readonly onRows: () => void;
+}
+
+/** The recorder; see the module. */
+export const recorder: Actor<RecorderProtocol, RecorderArgs, RecorderArgs> = {
+  name: "recorder",
+  mailbox: { capacity: RECORDER_MAILBOX, overflow: "refuse" },
+  init: (args) => args,
+  on: {
+    record(state, recording, ctx) {
+      const later = ctx.later<CommitOutcome>();
+      commit(state, recording, later, ctx);
+      return later;
+    },
+    recorded(state, { recording, later, outcome }) {
+      if (outcome.status === "rejected") return later.reject(outcome.reason);
+      later.resolve(outcome.value);
+      if (outcome.value.kind === "committed") announce(state, recording);
+    },
+  },
+};
+
+function commit(
+  { store }: RecorderArgs,
+  recording: Recording,
+  later: Later<CommitOutcome>,
+  ctx: Context<RecorderProtocol>,
+): void {
+  ctx.pipe(
+    store.commit(recording.result),
+    "recorded",
+    (outcome) => ({ recording, later, outcome }),
+  );
+}
+
+function announce({ observer, onRows }: RecorderArgs, { result, durationMs }: Recording): void {
+  const { lane: { app, platform }, outcomes, remainders, rows, pause, at } = result;
+  const retries = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
+  observer.record({ kind: "settled", platform, outcomes, retries, at, durationMs });
+  if (pause !== undefined) observer.record({ kind: "paused", app, platform, reason: pause });
+  if (rows.length > 0) onRows();
+}
