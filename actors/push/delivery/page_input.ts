@@ -1,0 +1,91 @@
+/**
+ * Reads which part of a list is asked for, as it stands in a query: texts by their names.
+ *
+ * @module
+ */
+
+import * as v from "valibot";
+import { appName } from "./app_input.ts";
+import { deviceId, tagName, userId } from "./device_input.ts";
+import { fields, oneOf, type Read, readInput } from "./input.ts";
+import { PAGE_DEFAULT, PAGE_MAX } from "./input_limits.ts";
+import { OUTCOMES, PLATFORMS } from "./records.ts";
+import type { DeliveriesPage, DevicesPage } from "./store.ts";
+
+/** Parameters of a query by their names. */
+export type Query = Readonly<Record<string, string>>;
+
+function number(min: number, max: number) {
+  const rule = `must be a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.string(rule),
+    v.regex(/^[0-9]{1,15}$/, rule),
+    v.transform(Number),
+    v.minValue(min, rule),
+    v.maxValue(max, rule),
+  );
+}
+
+const limit = v.optional(number(1, PAGE_MAX), `${PAGE_DEFAULT}`);
+const after = v.optional(deviceId);
+
+const devicesQuery = fields({
+  app: appName,
+  after,
+  limit,
+  user: v.exactOptional(userId),
+  tag: v.exactOptional(tagName),
+  state: v.exactOptional(oneOf(["active", "invalid"])),
+});
+
+const notificationsQuery = fields({ app: v.exactOptional(appName), after, limit });
+
+const deliveriesQuery = fields({
+  after: v.optional(number(0, Number.MAX_SAFE_INTEGER), "0"),
+  limit,
+  outcome: v.exactOptional(oneOf(OUTCOMES)),
+});
+
+const limitQuery = fields({ limit });
+const resumeQuery = fields({ platform: v.exactOptional(oneOf(PLATFORMS)) });
+const appQuery = fields({ app: appName });
+
+/** Which devices. */
+export function readDevicesPage(query: Query): Read<DevicesPage> {
+  const read = readInput(devicesQuery, query);
+  if (read.kind === "problems") return read;
+  return { kind: "value", value: { ...read.value, after: read.value.after } };
+}
+
+/** Which notifications. */
+export function readNotificationsPage(query: Query): Read<{
+  readonly app?: string;
+  readonly after: string | undefined;
+  readonly limit: number;
+}> {
+  const read = readInput(notificationsQuery, query);
+  if (read.kind === "problems") return read;
+  return { kind: "value", value: { ...read.value, after: read.value.after } };
+}
+
+/** Which deliveries of a notification. */
+export function readDeliveriesPage(notification: string, query: Query): Read<DeliveriesPage> {
+  const read = readInput(deliveriesQuery, query);
+  if (read.kind === "problems") return read;
+  return { kind: "value", value: { notification, ...read.value } };
+}
+
+/** How many. */
+export function readLimit(query: Query): Read<{ readonly limit: number }> {
+  return readInput(limitQuery, query);
+}
+
+/** Which platforms to resume: one, or all. */
+export function readResume(query: Query): Read<{ readonly platform?: typeof PLATFORMS[number] }> {
+  return readInput(resumeQuery, query);
+}
+
+/** Which app. */
+export function readAppQuery(query: Query): Read<{ readonly app: string }> {
+  return readInput(appQuery, query);
+}
