@@ -5,9 +5,13 @@
  */
 
 export * from "./byte_buffer.ts";
+export * from "./clock.ts";
+export * from "./connect.ts";
+export { Http2Connection } from "./connection.ts";
 export * from "./errors.ts";
 export * from "./exchange.ts";
 export * from "./frames.ts";
 export * from "./hpack_decoder.ts";
 export * from "./hpack_encoder.ts";
 export { FIELD_OVERHEAD_BYTES, fieldBytes, type HpackField } from "./hpack_table.ts";
+export { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";

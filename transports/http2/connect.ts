@@ -1,0 +1,242 @@
+/**
+ * Opens HTTP/2 connections: TCP, TLS with ALPN (RFC 9113 section 3.2), the exchange of SETTINGS.
+ *
+ * The addresses can be the caller's, checked and pinned: the name is then only what the
+ * certificate must be for and what the server is told, and no look-up is made behind a check.
+ *
+ * @module
+ */
+
+import { type Http2Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { Http2Connection } from "./connection.ts";
+import { Http2ConnectError, type Http2ConnectErrorCode } from "./errors.ts";
+import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
+
+/** What lies between TCP and HTTP/2. */
+export type Http2Security =
+  /** TLS; `caCerts` are further roots, PEM. */
+  | { readonly kind: "tls"; readonly caCerts?: readonly string[] }
+  /**
+   * TLS where the client shows a certificate, too: chain and key as PEM. Deno offers this only for a
+   * connection it makes itself, so the addresses cannot be the caller's.
+   */
+  | {
+    readonly kind: "client_certificate";
+    readonly cert: string;
+    readonly key: string;
+    readonly caCerts?: readonly string[];
+  }
+  /** Nothing: prior knowledge (RFC 9113 section 3.3), for loopback. */
+  | { readonly kind: "none" };
+
+/** Where to connect to, and how. */
+export interface ConnectHttp2Options {
+  /** The server's name: looked up, sent as SNI and verified. */
+  readonly hostname: string;
+  /** Its port. */
+  readonly port: number;
+  /** IP addresses to connect to, in this order, in place of looking the name up. */
+  readonly addresses?: readonly string[];
+  /** TLS with the usual roots by default. */
+  readonly security?: Http2Security;
+  /** Limits other than {@linkcode HTTP2_LIMITS}. */
+  readonly limits?: Partial<Http2Limits>;
+  /** The time; the machine's by default. */
+  readonly clock?: Http2Clock;
+}
+
+/**
+ * Opens a connection; resolves when the peer's SETTINGS are known and requests can be sent.
+ *
+ * @example A request over a connection without TLS
+ * ```ts no-eval
+ * import { connectHttp2 } from "./connect.ts";
+ *
+ * await using connection = await connectHttp2({
+ *   hostname: "127.0.0.1",
+ *   port: 8080,
+ *   security: { kind: "none" },
+ * });
+ * const { statuses } = await connection.exchange({
+ *   head: { method: "POST", authority: "127.0.0.1:8080", fields: [] },
+ *   paths: ["/one", "/two"],
+ *   fields: [],
+ *   bodies: new TextEncoder().encode("the same for both"),
+ * });
+ * ```
+ *
+ * @throws {Http2ConnectError} When no connection comes about; its `code` says why.
+ * @throws {TypeError} When a client certificate is asked for together with addresses.
+ */
+export async function connectHttp2(options: ConnectHttp2Options): Promise<Http2Connection> {
+  const limits = { ...HTTP2_LIMITS, ...options.limits };
+  const clock = options.clock ?? SYSTEM_CLOCK;
+  using attempt = new Attempt(clock, limits.connectTimeoutMs);
+  const security = options.security ?? { kind: "tls" };
+  const socket = await openSocket(options, security, attempt);
+  const scheme = security.kind === "none" ? "http" : "https";
+  const connection = new Http2Connection(socket, { limits, clock, scheme });
+  attempt.onTimeout(() => connection.abort(attempt.timeoutText));
+  const failure = await connection.opened;
+  if (failure === undefined) return connection;
+  connection.abort(failure);
+  throw attempt.over
+    ? new Http2ConnectError("timeout", `${nameOf(options)} sent no SETTINGS: ${failure}`)
+    : new Http2ConnectError("closed", `${nameOf(options)} sent no valid SETTINGS: ${failure}`);
+}
+
+/** The time all steps of connecting have together. */
+class Attempt implements Disposable {
+  readonly timeoutText: string;
+  over = false;
+  readonly #controller = new AbortController();
+  readonly #stop: () => void;
+
+  constructor(clock: Http2Clock, timeoutMs: number) {
+    this.timeoutText = `not done within ${timeoutMs} ms`;
+    const timer = clock.set(timeoutMs, () => {
+      this.over = true;
+      this.#controller.abort(new Error(this.timeoutText));
+    });
+    this.#stop = () => clock.clear(timer);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  onTimeout(callback: () => void): void {
+    this.signal.addEventListener("abort", callback);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+  }
+}
+
+async function openSocket(
+  options: ConnectHttp2Options,
+  security: Http2Security,
+  attempt: Attempt,
+): Promise<Deno.Conn> {
+  switch (security.kind) {
+    case "none":
+      return await openTcp(options, attempt);
+    case "tls":
+      return await openTls(options, security.caCerts ?? [], attempt);
+    case "client_certificate":
+      return await openTlsWithCertificate(options, security, attempt);
+  }
+}
+
+/** Tries the addresses one after the other. */
+async function openTcp(options: ConnectHttp2Options, attempt: Attempt): Promise<Deno.TcpConn> {
+  const { hostname, port, addresses = [hostname] } = options;
+  let failure: unknown;
+  for (const address of addresses) {
+    try {
+      return await Deno.connect({ hostname: address, port, signal: attempt.signal });
+    } catch (error) {
+      failure = error;
+      if (attempt.over) break;
+    }
+  }
+  throw connectError(options, attempt, failure, "refused");
+}
+
+async function openTls(
+  options: ConnectHttp2Options,
+  caCerts: readonly string[],
+  attempt: Attempt,
+): Promise<Deno.TlsConn> {
+  const tcp = await openTcp(options, attempt);
+  try {
+    const { hostname } = options;
+    const conn = await Deno.startTls(tcp, {
+      hostname,
+      caCerts: [...caCerts],
+      alpnProtocols: ["h2"],
+    });
+    return await shakeHands(options, conn, attempt);
+  } catch (error) {
+    throw connectError(options, attempt, error, "tls");
+  }
+}
+
+async function openTlsWithCertificate(
+  options: ConnectHttp2Options,
+  security: Http2Security & { readonly kind: "client_certificate" },
+  attempt: Attempt,
+): Promise<Deno.TlsConn> {
+  if (options.addresses !== undefined) {
+    throw new TypeError("Cannot connect with a client certificate to addresses of the caller's");
+  }
+  const { hostname, port } = options;
+  const { cert, key, caCerts = [] } = security;
+  const connecting = Deno.connectTls({
+    hostname,
+    port,
+    cert,
+    key,
+    caCerts: [...caCerts],
+    alpnProtocols: ["h2"],
+  });
+  const timeout = Promise.withResolvers<never>();
+  attempt.onTimeout(() => timeout.reject(new Error(attempt.timeoutText)));
+  try {
+    const conn = await Promise.race([connecting, timeout.promise]);
+    return await shakeHands(options, conn, attempt);
+  } catch (error) {
+    // Deno takes no signal here: a connection that comes about too late is closed then.
+    if (attempt.over) connecting.then((conn) => conn.close(), () => {});
+    throw connectError(options, attempt, error, "refused");
+  }
+}
+
+async function shakeHands(
+  options: ConnectHttp2Options,
+  conn: Deno.TlsConn,
+  attempt: Attempt,
+): Promise<Deno.TlsConn> {
+  const close = () => conn.close();
+  attempt.signal.addEventListener("abort", close);
+  try {
+    const { alpnProtocol } = await conn.handshake();
+    if (alpnProtocol === "h2") return conn;
+    throw new Http2ConnectError("no_h2", `${nameOf(options)} does not speak HTTP/2`);
+  } catch (error) {
+    if (!attempt.over) conn.close();
+    throw connectError(options, attempt, error, "tls");
+  } finally {
+    attempt.signal.removeEventListener("abort", close);
+  }
+}
+
+/** Finds the code for an error of the platform; `otherwise` where it does not tell. */
+function connectError(
+  options: ConnectHttp2Options,
+  attempt: Attempt,
+  error: unknown,
+  otherwise: Http2ConnectErrorCode,
+): Error {
+  if (error instanceof Http2ConnectError || error instanceof TypeError) return error;
+  const text = error instanceof Error ? error.message : String(error);
+  const code = attempt.over ? "timeout" : codeOf(error, text) ?? otherwise;
+  const cause = code === "timeout" ? attempt.timeoutText : text;
+  return new Http2ConnectError(code, `Cannot connect to ${nameOf(options)}: ${cause}`, {
+    cause: error,
+  });
+}
+
+function codeOf(error: unknown, text: string): Http2ConnectErrorCode | undefined {
+  // The alert of a server that shares no protocol (RFC 7301 section 3.2).
+  if (/NoApplicationProtocol/i.test(text)) return "no_h2";
+  if (error instanceof Deno.errors.ConnectionRefused) return "refused";
+  if (/failed to lookup address|resolve host/i.test(text)) return "dns";
+  if (error instanceof Deno.errors.InvalidData) return "tls";
+  return undefined;
+}
+
+function nameOf({ hostname, port }: ConnectHttp2Options): string {
+  return `${hostname}:${port}`;
+}
