@@ -8,32 +8,14 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
 import { Buffer } from "node:buffer";
-import { createECDH, randomBytes } from "node:crypto";
-import { decrypt } from "../../deps/ece.js";
 import type { Bytes } from "../../transports/webpush/crypto.ts";
 import { bodyBytes, MessageEncryptor } from "../../transports/webpush/encrypt.ts";
 import { PLAINTEXT_BYTES_MAX } from "../../transports/webpush/limits.ts";
 import { MESSAGE_CRYPTOS } from "../support/message_cryptos.ts";
+import { PushReceiver } from "../support/push_receiver.ts";
 
 function bytes(base64url: string): Bytes {
   return new Uint8Array(Buffer.from(base64url, "base64url"));
-}
-
-/** A user agent with its keys, which reads messages by `http_ece`. */
-class Receiver {
-  readonly #curve = createECDH("prime256v1");
-  readonly #auth = randomBytes(16);
-  /** Public key and secret, 81 bytes. */
-  readonly keys: Bytes;
-
-  constructor() {
-    this.keys = new Uint8Array(Buffer.concat([this.#curve.generateKeys(), this.#auth]));
-  }
-
-  read(body: Bytes): Bytes {
-    const options = { version: "aes128gcm", privateKey: this.#curve, authSecret: this.#auth };
-    return new Uint8Array(decrypt(Buffer.from(body), { ...options, version: "aes128gcm" }));
-  }
 }
 
 function joined(parts: readonly Bytes[]): Bytes {
@@ -64,7 +46,7 @@ for (const [name, open] of MESSAGE_CRYPTOS) {
   Deno.test(`${name} is read by http_ece, whatever the plaintext (RFC 8291 3)`, () => {
     using crypto = open();
     const encryptor = new MessageEncryptor(crypto);
-    const receivers = Array.from({ length: 3 }, () => new Receiver());
+    const receivers = Array.from({ length: 3 }, () => new PushReceiver());
     const keys = joined(receivers.map((receiver) => receiver.keys));
     const plaintexts = fc.uint8Array({ maxLength: PLAINTEXT_BYTES_MAX, size: "max" });
     const check = (plaintext: Uint8Array) => {
@@ -85,7 +67,7 @@ for (const [name, open] of MESSAGE_CRYPTOS) {
   Deno.test(`${name} uses a new key pair and salt for each message (RFC 8291 2.1, 4)`, () => {
     using crypto = open();
     const encryptor = new MessageEncryptor(crypto);
-    const { keys } = new Receiver();
+    const { keys } = new PushReceiver();
     const plaintext = new TextEncoder().encode("twice");
     const { bodies, bodyBytes: size } = encryptor.encryptBlock(plaintext, joined([keys, keys]));
     const parts = [0, size].map((at) => [
@@ -99,7 +81,7 @@ for (const [name, open] of MESSAGE_CRYPTOS) {
   Deno.test(`${name} marks keys that are no point, and encrypts for the others (RFC 8291 3.2)`, () => {
     using crypto = open();
     const encryptor = new MessageEncryptor(crypto);
-    const receiver = new Receiver();
+    const receiver = new PushReceiver();
     const off = receiver.keys.slice();
     off[64] = (off[64] ?? 0) ^ 1;
     const compressed = receiver.keys.slice();

@@ -28,6 +28,9 @@ export const PENDING_BLOCKS_MAX = 512;
 /** After this time a block that found no room is worth another try: some blocks take that long. */
 export const BUSY_MS = 500;
 
+/** A block at which so many threads died is given up: it would take the others with it. */
+export const BLOCK_DEATHS_MAX = 3;
+
 /** A thread that dies this often without a block in between will not work at all. */
 export const THREAD_RESTARTS_MAX = 5;
 
