@@ -36,3 +36,16 @@ export const SOURCE_BACKOFF: { readonly minMs: number; readonly maxMs: number } 
 
 /** Time in which an entry must be stored and acknowledged; then something hangs, and the source is started again. */
 export const ENTRY_MS = 30_000;
+
+/** Sources of a node. */
+export const SOURCES_MAX = 16;
+
+/**
+ * Restarts a supervisor of sources must allow so that no source ends the others: with the delays of
+ * {@linkcode SOURCE_BACKOFF} and their jitter, one source is started at most seven times in ten
+ * seconds, even if its entries crash it for ever.
+ */
+export const SOURCE_INTENSITY: { readonly restarts: number; readonly withinMs: number } = {
+  restarts: 7 * SOURCES_MAX,
+  withinMs: 10_000,
+};

@@ -5,7 +5,11 @@ import type {
   SourceEntry,
 } from "../../../../../actors/push/delivery/ports.ts";
 import type { DeadLetter } from "../../../../../actors/push/delivery/store.ts";
-import { ENTRY_MS, SOURCE_BACKOFF } from "../../../../../actors/push/delivery/sources/limits.ts";
+import {
+  ENTRY_MS,
+  SOURCE_BACKOFF,
+  SOURCE_INTENSITY,
+} from "../../../../../actors/push/delivery/sources/limits.ts";
 import {
   sourceActor,
   type SourceArgs,
@@ -92,7 +96,7 @@ async function feed(world: World, queue: TestQueue, service: TestService) {
   const graves = { away: false };
   await world.system.start("sources", {
     strategy: "one_for_one",
-    intensity: { restarts: 100, withinMs: 10_000 },
+    intensity: SOURCE_INTENSITY,
     children: {
       queue: worker(sourceActor("queue_source"), {
         args: () => ({
