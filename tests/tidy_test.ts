@@ -69,6 +69,7 @@ function room(path: string, depth: number): string {
 
 /** Transports other transports may stand on. */
 const FOUNDATIONS: readonly string[] = [
+  "transports/delivery_row/",
   "transports/delivery_store/",
   "transports/http_door/",
   "transports/http2/",
