@@ -1,0 +1,168 @@
+/**
+ * Renders a notification for APNs: one body and one set of header fields for all its recipients
+ * ("Sending notification requests to APNs" and "Generating a remote notification" in Apple's
+ * documentation).
+ *
+ * Decisions. Urgency `very-low` becomes priority 1, `low` 5, `normal` and `high` 10, Apple's own
+ * default; `background` is always 5, since Apple refuses more. A topic is the collapse id if it fits
+ * 64 bytes, else its digest is. Header fields that differ between notifications stay out of the peer's
+ * small compression table, as Apple asks; those of an app enter it.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { HeaderField } from "../http2/exchange.ts";
+import { objectOf } from "../provider/answer_text.ts";
+import type {
+  ApnsCredentials,
+  ApnsPushType,
+  Content,
+  JsonObject,
+  Notification,
+  Urgency,
+} from "../provider/provider.ts";
+import { checkTopic } from "./credentials.ts";
+import { COLLAPSE_ID_BYTES_MAX, PAYLOAD_BYTES_MAX, VOIP_PAYLOAD_BYTES_MAX } from "./limits.ts";
+
+/** What all recipients of a notification get. */
+export interface ApnsMessage {
+  /** The body. */
+  readonly body: Uint8Array;
+  /** The header fields but for `authorization` and `apns-id`. */
+  readonly fields: readonly HeaderField[];
+  /** Whether the notification brought its own topic. */
+  readonly ownTopic: boolean;
+}
+
+/** A message, or why Apple would refuse it. */
+export type RenderedApns =
+  | { readonly kind: "message"; readonly message: ApnsMessage }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** What a push type adds to the app's topic. */
+const TOPIC_SUFFIXES: Readonly<Record<ApnsPushType, string>> = {
+  alert: "",
+  background: "",
+  voip: ".voip",
+  complication: ".complication",
+  fileprovider: ".pushkit.fileprovider",
+  // Its topic is the one of the certificate's subject, as it stands.
+  mdm: "",
+  liveactivity: ".push-type.liveactivity",
+  location: ".location-query",
+  pushtotalk: ".voip-ptt",
+  widgets: ".push-type.widgets",
+  controls: ".push-type.controls",
+};
+
+/** Push types that Apple takes with a token only. */
+const TOKEN_ONLY: readonly ApnsPushType[] = ["liveactivity", "location"];
+
+const PRIORITIES: Readonly<Record<Urgency, number>> = {
+  "very-low": 1,
+  low: 5,
+  normal: 10,
+  high: 10,
+};
+
+/** Keys of `aps` that a person notices. */
+const NOTICEABLE: readonly string[] = ["alert", "badge", "sound"];
+
+/** Renders a notification of an app with these credentials. */
+export function renderApns(
+  notification: Notification,
+  credentials: ApnsCredentials,
+): RenderedApns {
+  const { content } = notification;
+  const payload = payloadOf(content);
+  if (typeof payload === "string") return refused(payload);
+  const aps = objectOf(payload.aps);
+  const noticeable = aps !== undefined && NOTICEABLE.some((key) => key in aps);
+  const pushType = content.apns?.pushType ?? (noticeable ? "alert" : "background");
+  if (pushType === "background" && noticeable) {
+    return refused("push type background with an alert, badge or sound");
+  }
+  if (TOKEN_ONLY.includes(pushType) && !("key" in credentials)) {
+    return refused(`push type ${pushType} needs a signing key, not a certificate`);
+  }
+  const body = new TextEncoder().encode(JSON.stringify(payload));
+  const bytesMax = pushType === "voip" ? VOIP_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX;
+  if (body.length > bytesMax) return refused(`payload ${body.length} > ${bytesMax}`);
+  const ownTopic = content.apns?.topic;
+  const topic = ownTopic ?? credentials.topic + TOPIC_SUFFIXES[pushType];
+  const wrong = checkTopic(topic);
+  if (wrong !== undefined) return refused(`apns topic: ${wrong}`);
+  const collapseId = collapseIdOf(notification);
+  if (collapseId.kind === "refused") return collapseId;
+  const fields: HeaderField[] = [
+    { name: "apns-topic", value: topic, indexing: "indexed" },
+    { name: "apns-push-type", value: pushType, indexing: "indexed" },
+    { name: "apns-priority", value: priorityOf(notification, pushType), indexing: "indexed" },
+    { name: "apns-expiration", value: expirationOf(notification), indexing: "literal" },
+  ];
+  if (collapseId.value !== undefined) {
+    fields.push({ name: "apns-collapse-id", value: collapseId.value, indexing: "literal" });
+  }
+  return { kind: "message", message: { body, fields, ownTopic: ownTopic !== undefined } };
+}
+
+/** The payload, or why there is none. */
+function payloadOf(content: Content): JsonObject | string {
+  const { title, body, data, apns } = content;
+  if (apns?.payload !== undefined) {
+    return apns.aps === undefined
+      ? apns.payload
+      : { ...apns.payload, aps: { ...objectOf(apns.payload.aps), ...apns.aps } };
+  }
+  if (data !== undefined && "aps" in data) return 'data key "aps" is reserved by APNs';
+  const alert = title === undefined && body === undefined ? undefined : {
+    ...(title === undefined ? {} : { title }),
+    ...(body === undefined ? {} : { body }),
+  };
+  // What a background push carries is for the app: a title for other platforms is not shown.
+  const silent = apns?.pushType === "background";
+  const made = silent || alert === undefined ? apns?.aps : { alert, ...apns?.aps };
+  const noticeable = made !== undefined && NOTICEABLE.some((key) => key in made);
+  const wakes = silent || (apns?.pushType === undefined && !noticeable);
+  return { ...data, aps: wakes ? { "content-available": 1, ...made } : { ...made } };
+}
+
+function priorityOf({ content, urgency }: Notification, pushType: ApnsPushType): string {
+  if (pushType === "background") return "5";
+  return String(content.apns?.priority ?? PRIORITIES[urgency]);
+}
+
+/** Seconds since 1970 until which Apple keeps it; 0 is now or never. */
+function expirationOf({ ttlSeconds, expiresAt }: Notification): string {
+  return ttlSeconds === 0 ? "0" : String(Math.max(Math.floor(expiresAt / 1_000), 0));
+}
+
+function collapseIdOf(
+  { content, topic }: Notification,
+):
+  | { readonly kind: "id"; readonly value: string | undefined }
+  | RenderedApns & { kind: "refused" } {
+  const own = content.apns?.collapseId;
+  if (own !== undefined) {
+    if (own.length > COLLAPSE_ID_BYTES_MAX) {
+      return refused(`apns collapse id ${own.length} > ${COLLAPSE_ID_BYTES_MAX}`);
+    }
+    return isVisible(own)
+      ? { kind: "id", value: own }
+      : refused("apns collapse id is not printable ASCII");
+  }
+  if (topic === undefined) return { kind: "id", value: undefined };
+  const fits = topic.length <= COLLAPSE_ID_BYTES_MAX && isVisible(topic);
+  const value = fits ? topic : createHash("sha256").update(topic).digest("base64url");
+  return { kind: "id", value };
+}
+
+/** Whether a text can stand in a header field as it is. */
+function isVisible(text: string): boolean {
+  return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text);
+}
+
+function refused(reason: string): { readonly kind: "refused"; readonly reason: string } {
+  return { kind: "refused", reason };
+}
