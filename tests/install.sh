@@ -15,6 +15,9 @@ need erl erlang-base         # the supervisor ours is compared with
 need curl curl
 need openssl openssl         # certificates
 need h2load nghttp2-client   # the load of the benches
+need nghttpd nghttp2-server  # HTTP/2 servers that the client must agree with
+need nginx nginx-light
+need node nodejs
 need unshare util-linux      # a full disk and a network of the test's own
 need ip iproute2             # that network
 need strace strace           # shows that the store syncs before it answers

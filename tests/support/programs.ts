@@ -15,6 +15,9 @@ export type Program =
   | "curl"
   | "firefox-esr"
   | "h2load"
+  | "nghttpd"
+  | "nginx"
+  | "node"
   | "openssl"
   | "strace";
 
@@ -25,6 +28,9 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "curl": "curl",
   "firefox-esr": "firefox-esr",
   "h2load": "nghttp2-client",
+  "nghttpd": "nghttp2-server",
+  "nginx": "nginx-light",
+  "node": "nodejs",
   "openssl": "openssl",
   "strace": "strace",
 };

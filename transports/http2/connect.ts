@@ -9,6 +9,7 @@
 
 import { type Http2Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { Http2Connection } from "./connection.ts";
+import type { HttpConnection } from "./exchange.ts";
 import { Http2ConnectError, type Http2ConnectErrorCode } from "./errors.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";
 
@@ -68,7 +69,7 @@ export interface ConnectHttp2Options {
  * @throws {Http2ConnectError} When no connection comes about; its `code` says why.
  * @throws {TypeError} When a client certificate is asked for together with addresses.
  */
-export async function connectHttp2(options: ConnectHttp2Options): Promise<Http2Connection> {
+export async function connectHttp2(options: ConnectHttp2Options): Promise<HttpConnection> {
   const limits = { ...HTTP2_LIMITS, ...options.limits };
   const clock = options.clock ?? SYSTEM_CLOCK;
   using attempt = new Attempt(clock, limits.connectTimeoutMs);

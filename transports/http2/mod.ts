@@ -1,5 +1,8 @@
 /**
- * HTTP/2 for senders of many small requests.
+ * HTTP/2 for senders of many small requests: {@linkcode connectHttp2} opens a connection that takes
+ * blocks of them.
+ *
+ * The frame and header codecs under it serve both ends, for whoever builds the other one.
  *
  * @module
  */
@@ -7,7 +10,6 @@
 export * from "./byte_buffer.ts";
 export * from "./clock.ts";
 export * from "./connect.ts";
-export { Http2Connection } from "./connection.ts";
 export * from "./errors.ts";
 export * from "./exchange.ts";
 export * from "./frames.ts";
