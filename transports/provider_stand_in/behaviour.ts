@@ -29,7 +29,7 @@ export interface Behaviour {
   readonly cutEveryRequests: number;
   /** Every so many requests, counted over all connections, are reset; 0 for never. */
   readonly resetEveryRequests: number;
-  /** The error codes of those resets in turn (RFC 9113 section 7). A request refused with 7 counts as never seen. */
+  /** The error codes of those resets in turn (RFC 9113 section 7). A request refused with 7 was not seen. */
   readonly resetCodes: readonly number[];
   /** Lifetime of an OAuth access token, in seconds. */
   readonly accessTokenSeconds: number;
