@@ -136,7 +136,10 @@ async function openTcp(options: ConnectHttp2Options, attempt: Attempt): Promise<
   let failure: unknown;
   for (const address of addresses) {
     try {
-      return await Deno.connect({ hostname: address, port, signal: attempt.signal });
+      const conn = await Deno.connect({ hostname: address, port, signal: attempt.signal });
+      // Writes are packed here already; Nagle's algorithm would only hold the second one back.
+      conn.setNoDelay();
+      return conn;
     } catch (error) {
       failure = error;
       if (attempt.over) break;

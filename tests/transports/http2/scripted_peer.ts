@@ -266,7 +266,9 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     ...options.limits === undefined ? {} : { limits: options.limits },
     ...options.clock === undefined ? {} : { clock: options.clock },
   });
-  const peer = new Peer(await listener.accept());
+  const conn = await listener.accept();
+  conn.setNoDelay();
+  const peer = new Peer(conn);
   const settings = await peer.greet(options.settings);
   const client = await connecting;
   return {
