@@ -22,6 +22,9 @@ export const ENTRY_CHARS_MAX = 8 * 1_024 * 1_024;
 /** Characters of an entry kept when it is set aside: enough to recognise it. */
 export const DEAD_LETTER_CHARS = 1_000;
 
+/** Characters of the id of an entry that is set aside for its long id, too. */
+export const DEAD_LETTER_ID_CHARS = 256;
+
 /** Characters of the reason for which an entry was set aside. */
 export const DEAD_LETTER_REASON_CHARS = 500;
 

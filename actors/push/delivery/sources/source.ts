@@ -22,6 +22,7 @@ import type { DeliveryObserver, Source, SourceEntry } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
 import { entryBeginning, judgeEntry } from "./entry.ts";
 import {
+  DEAD_LETTER_ID_CHARS,
   DEAD_LETTER_REASON_CHARS,
   ENTRY_MS,
   SOURCE_BACKOFF,
@@ -70,7 +71,7 @@ export interface SourceArgs {
   /** The source. */
   readonly source: Source;
   /**
-   * Accepts a notification under an idempotency key, of visible characters, at most 193; a rejection
+   * Accepts a notification under an idempotency key of at most 193 characters, any; a rejection
    * is a fault of ours and crashes the actor.
    */
   readonly submit: (body: unknown, key: string) => Promise<SubmitResult>;
@@ -219,22 +220,54 @@ function valueOf<T>(outcome: PromiseSettledResult<T>): T {
 
 async function settle(args: SourceArgs, entry: SourceEntry, now: number): Promise<EntrySettled> {
   const verdict = judgeEntry(entry);
-  const outcome = verdict.kind === "submit"
-    ? await args.submit(verdict.body, `${args.source.name}:${entry.id}`)
-    : { kind: "invalid" as const, problems: [verdict.reason] };
-  switch (outcome.kind) {
+  if (verdict.kind === "bury") {
+    return await setAside(args, entry, { reason: verdict.reason, told: verdict.reason, at: now });
+  }
+  const result = await args.submit(verdict.body, `${args.source.name}:${entry.id}`);
+  switch (result.kind) {
     case "accepted":
     case "repeated":
-      break;
+      return await acknowledge(entry);
     case "unavailable":
-      return unavailable(args, outcome.reason);
-    case "invalid":
-      try {
-        await bury(args, entry, { problems: outcome.problems, at: now });
-      } catch (error) {
-        return unavailable(args, String(error));
-      }
+      return unavailable(args, result.reason);
+    case "invalid": {
+      const { problems } = result;
+      // What is wrong with a notification may quote addresses and content, which events never carry.
+      const told = `no notification, ${problems.length} problems`;
+      return await setAside(args, entry, { reason: problems.join("; "), told, at: now });
+    }
   }
+}
+
+/** Why an entry is set aside, what is told of it, and when. */
+interface Burial {
+  readonly reason: string;
+  readonly told: string;
+  readonly at: number;
+}
+
+async function setAside(
+  args: SourceArgs,
+  entry: SourceEntry,
+  { reason, told, at }: Burial,
+): Promise<EntrySettled> {
+  const { source: { name: source }, store, observer } = args;
+  try {
+    await store.bury({
+      source,
+      id: entry.id.slice(0, DEAD_LETTER_ID_CHARS),
+      reason: reason.slice(0, DEAD_LETTER_REASON_CHARS),
+      body: entryBeginning(entry.body),
+      at,
+    });
+  } catch (error) {
+    return unavailable(args, String(error));
+  }
+  observer.record({ kind: "dead_letter", source, reason: told });
+  return await acknowledge(entry);
+}
+
+async function acknowledge(entry: SourceEntry): Promise<EntrySettled> {
   try {
     await entry.acknowledge();
     return { kind: "acknowledged" };
@@ -246,20 +279,4 @@ async function settle(args: SourceArgs, entry: SourceEntry, now: number): Promis
 function unavailable({ source, observer }: SourceArgs, reason: string): EntrySettled {
   observer.record({ kind: "source_failed", source: source.name, reason });
   return { kind: "unavailable" };
-}
-
-async function bury(
-  { source, store, observer }: SourceArgs,
-  entry: SourceEntry,
-  { problems, at }: { readonly problems: readonly string[]; readonly at: number },
-): Promise<void> {
-  const reason = problems.join("; ").slice(0, DEAD_LETTER_REASON_CHARS);
-  await store.bury({
-    source: source.name,
-    id: entry.id,
-    reason,
-    body: entryBeginning(entry.body),
-    at,
-  });
-  observer.record({ kind: "dead_letter", source: source.name, reason });
 }
