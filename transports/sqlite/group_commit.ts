@@ -3,7 +3,7 @@
  *
  * Invariants: a promise resolves only after the transaction of its write is on the disk; at most one
  * batch is on its way; what arrives meanwhile becomes the next one; writes keep the order in which
- * they were submitted; at most `PENDING_MAX` of them are held.
+ * they were submitted; what they weigh together is bounded.
  *
  * When the thread dies, the file itself tells whether the batch on its way was committed, and with
  * which results. Writes that had not been handed over wait for the next thread, which is started
@@ -14,28 +14,33 @@
  */
 
 import { quoted, StoreError, StoreOpenError } from "./errors.ts";
+import { RESTART_DELAY_MAX_MS, RESTART_DELAY_MIN_MS, RESTARTS_MAX } from "./limits.ts";
 import {
-  BATCH_MAX,
-  PENDING_MAX,
-  RESTART_DELAY_MAX_MS,
-  RESTART_DELAY_MIN_MS,
-  RESTARTS_MAX,
-} from "./limits.ts";
-import type {
-  Operation,
-  Outcome,
-  Outcomes,
-  Receipt,
-  Result,
-  WriterAnswer,
-  WriterRequest,
-} from "./operations.ts";
+  isBroken,
+  type Receipt,
+  type Result,
+  type WriterAnswer,
+  type WriterRequest,
+} from "./protocol.ts";
 
-/** A write that was submitted and not yet answered. */
-interface Pending {
-  readonly operation: Operation;
+/** A write that waits for its end. */
+interface Waiting<Outcome> {
   resolve(outcome: Outcome): void;
   reject(error: Error): void;
+}
+
+/** A write that was submitted and not yet answered. */
+interface Pending<Operation, Outcome> extends Waiting<Outcome> {
+  readonly operation: Operation;
+  readonly weight: number;
+}
+
+/** How much is held and handed over at once, in units of which a small write is one. */
+export interface GroupLimits {
+  /** Waiting or on their way; the next write is refused with the code `"busy"`. */
+  readonly pendingMax: number;
+  /** In one transaction; a write that weighs more has one to itself. */
+  readonly batchMax: number;
 }
 
 /** One durable commit. */
@@ -47,19 +52,23 @@ export interface Commit {
 }
 
 /** What a group commit needs. */
-export interface GroupCommitOptions {
+export interface GroupCommitOptions<Operation, Outcome, Settings> {
   /** The file. */
   readonly path: string;
-  /** How long after its last hello a user agent lapses. */
-  readonly userLifetimeMs: number;
+  /** The module of the thread. */
+  readonly thread: URL;
+  /** What the thread opens the file with. */
+  readonly settings: Settings;
+  /** How much is held. */
+  readonly limits: GroupLimits;
+  /** How much a write weighs; each weighs 1 by default. */
+  weigh?(operation: Operation): number;
   /** Reads the last receipt from the file; called only after a thread died. */
-  receipt(): Receipt;
+  receipt(): Receipt<Outcome>;
   /** Told how long each commit took, from handing it over to its answer. */
   readonly onCommit?: ((commit: Commit) => void) | undefined;
   /** Resolves after so many milliseconds; the default is real time. */
   delay?(ms: number): Promise<void>;
-  /** The module of the thread; the default is the writer's. */
-  readonly thread?: URL;
 }
 
 /** Where the thread is in its life. */
@@ -68,14 +77,27 @@ type Phase =
   | { readonly kind: "waiting" }
   | { readonly kind: "ended"; readonly reason: string };
 
-/** The queue in front of the writer's thread. */
-export class GroupCommit implements AsyncDisposable {
-  readonly #options: GroupCommitOptions;
+/**
+ * The queue in front of a writer's thread.
+ *
+ * @typeParam Operation The writes, told apart by their `kind`.
+ * @typeParam Outcomes What each kind of write answers: a value that JSON keeps, without a property
+ * `broken`.
+ * @typeParam Settings What the thread opens the file with.
+ */
+export class GroupCommit<
+  Operation extends { readonly kind: string },
+  Outcomes extends Readonly<Record<Operation["kind"], unknown>>,
+  Settings,
+> implements AsyncDisposable {
+  readonly #options: GroupCommitOptions<Operation, Outcomes[keyof Outcomes], Settings>;
   readonly #opened = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
   #phase: Phase = { kind: "waiting" };
-  #queue: Pending[] = [];
-  #inFlight: readonly Pending[] = [];
+  #queue: Pending<Operation, Outcomes[keyof Outcomes]>[] = [];
+  #inFlight: readonly Pending<Operation, Outcomes[keyof Outcomes]>[] = [];
+  /** What all of them weigh together. */
+  #weight = 0;
   #handedOverAt = 0;
   #batch = 0;
   #restarts = 0;
@@ -83,7 +105,7 @@ export class GroupCommit implements AsyncDisposable {
   #everOpened = false;
   #closing = false;
 
-  private constructor(options: GroupCommitOptions) {
+  private constructor(options: GroupCommitOptions<Operation, Outcomes[keyof Outcomes], Settings>) {
     this.#options = options;
   }
 
@@ -92,8 +114,14 @@ export class GroupCommit implements AsyncDisposable {
    *
    * @throws {StoreOpenError} When the file cannot be used.
    */
-  static async open(options: GroupCommitOptions): Promise<GroupCommit> {
-    const group = new GroupCommit(options);
+  static async open<
+    Operation extends { readonly kind: string },
+    Outcomes extends Readonly<Record<Operation["kind"], unknown>>,
+    Settings,
+  >(
+    options: GroupCommitOptions<Operation, Outcomes[keyof Outcomes], Settings>,
+  ): Promise<GroupCommit<Operation, Outcomes, Settings>> {
+    const group = new GroupCommit<Operation, Outcomes, Settings>(options);
     group.#start();
     await group.#opened.promise;
     return group;
@@ -108,14 +136,17 @@ export class GroupCommit implements AsyncDisposable {
   submit<K extends Operation["kind"]>(
     operation: Extract<Operation, { kind: K }>,
   ): Promise<Outcomes[K]>;
-  submit(operation: Operation): Promise<Outcome> {
+  submit(operation: Operation): Promise<Outcomes[keyof Outcomes]> {
     if (this.#closing || this.#phase.kind === "ended") return Promise.reject(this.#closedError());
-    if (this.#queue.length + this.#inFlight.length >= PENDING_MAX) {
-      const message = `Cannot store: ${PENDING_MAX} writes are waiting already`;
+    const weight = this.#options.weigh?.(operation) ?? 1;
+    if (this.#weight > 0 && this.#weight + weight > this.#options.limits.pendingMax) {
+      const count = this.#queue.length + this.#inFlight.length;
+      const message = `Cannot store: ${count} writes are waiting already`;
       return Promise.reject(new StoreError("busy", message));
     }
+    this.#weight += weight;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ operation, resolve, reject });
+      this.#queue.push({ operation, weight, resolve, reject });
       if (this.#flushScheduled) return;
       // Not at once: the other writes of this turn belong into the same transaction.
       this.#flushScheduled = true;
@@ -139,32 +170,41 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   #start(): void {
-    const thread = this.#options.thread ?? new URL("./writer_thread.ts", import.meta.url);
+    const { path, settings, thread } = this.#options;
     const worker = new Worker(thread, { type: "module", name: "sqlite_writer" });
     this.#phase = { kind: "starting", worker };
-    worker.onmessage = (event: MessageEvent<WriterAnswer>) => this.#answered(worker, event.data);
+    worker.onmessage = (event: MessageEvent<WriterAnswer<Outcomes[keyof Outcomes]>>) =>
+      this.#answered(worker, event.data);
     worker.onerror = (event) => {
       event.preventDefault();
       this.#died(worker, event.message);
     };
-    const { path, userLifetimeMs } = this.#options;
-    post(worker, { kind: "open", path, userLifetimeMs });
+    this.#post(worker, { kind: "open", path, settings });
   }
 
   #flush(): void {
     if (this.#phase.kind !== "ready" || this.#inFlight.length > 0) return;
     const { worker } = this.#phase;
     if (this.#queue.length === 0) {
-      if (this.#closing) post(worker, { kind: "close" });
+      if (this.#closing) this.#post(worker, { kind: "close" });
       return;
     }
-    this.#inFlight = this.#queue.splice(0, BATCH_MAX);
+    this.#inFlight = this.#queue.splice(0, this.#nextBatch());
     const operations = this.#inFlight.map((pending) => pending.operation);
     this.#handedOverAt = performance.now();
-    post(worker, { kind: "batch", batch: this.#batch + 1, operations });
+    this.#post(worker, { kind: "batch", batch: this.#batch + 1, operations });
   }
 
-  #answered(worker: Worker, answer: WriterAnswer): void {
+  /** How many of those that wait fit into a transaction. */
+  #nextBatch(): number {
+    let weight = 0;
+    const end = this.#queue.findIndex((pending) =>
+      (weight += pending.weight) > this.#options.limits.batchMax
+    );
+    return end < 0 ? this.#queue.length : Math.max(1, end);
+  }
+
+  #answered(worker: Worker, answer: WriterAnswer<Outcomes[keyof Outcomes]>): void {
     switch (answer.kind) {
       case "opened":
         this.#batch = answer.batch;
@@ -192,19 +232,24 @@ export class GroupCommit implements AsyncDisposable {
   }
 
   /** Hands over the next batch before the callers of the last one go on: the two run in parallel. */
-  #settle(settle: (batch: readonly Pending[]) => void): void {
-    const batch = this.#inFlight;
-    this.#inFlight = [];
+  #settle(settle: (batch: readonly Pending<Operation, Outcomes[keyof Outcomes]>[]) => void): void {
+    const batch = this.#takeInFlight();
     this.#restarts = 0;
     this.#flush();
     settle(batch);
   }
 
+  #takeInFlight(): readonly Pending<Operation, Outcomes[keyof Outcomes]>[] {
+    const batch = this.#inFlight;
+    this.#inFlight = [];
+    for (const { weight } of batch) this.#weight -= weight;
+    return batch;
+  }
+
   #died(worker: Worker, reason: string): void {
     worker.terminate();
     this.#opened.reject(new StoreOpenError("unusable", `Cannot open the store: ${reason}`));
-    const batch = this.#inFlight;
-    this.#inFlight = [];
+    const batch = this.#takeInFlight();
     if (batch.length > 0) this.#settleByReceipt(batch, reason);
     if (!this.#everOpened) return this.#end(worker, reason);
     if (this.#restarts >= RESTARTS_MAX) {
@@ -217,7 +262,10 @@ export class GroupCommit implements AsyncDisposable {
     delay(delayMs).then(() => this.#start());
   }
 
-  #settleByReceipt(batch: readonly Pending[], reason: string): void {
+  #settleByReceipt(
+    batch: readonly Pending<Operation, Outcomes[keyof Outcomes]>[],
+    reason: string,
+  ): void {
     try {
       const receipt = this.#options.receipt();
       if (receipt.batch === this.#batch + 1) return settleAll(batch, receipt.results);
@@ -235,11 +283,10 @@ export class GroupCommit implements AsyncDisposable {
     rejectAll(queue, this.#closedError());
     this.#closed.resolve();
   }
-}
 
-/** Sends a request to the thread. */
-function post(worker: Worker, request: WriterRequest): void {
-  worker.postMessage(request);
+  #post(worker: Worker, request: WriterRequest<Operation, Settings>): void {
+    worker.postMessage(request);
+  }
 }
 
 /** Resolves after so many milliseconds of real time. */
@@ -248,16 +295,21 @@ function wait(ms: number): Promise<void> {
 }
 
 /** Answers each write of a committed batch with its own result. */
-function settleAll(batch: readonly Pending[], results: readonly Result[]): void {
-  for (const [index, pending] of batch.entries()) {
-    const result = results[index];
-    if (result === undefined) throw new Error("Fewer results than writes");
-    if (typeof result === "object" && result !== null) pending.reject(new Error(result.broken));
-    else pending.resolve(result);
-  }
+function settleAll<Outcome>(
+  batch: readonly Waiting<Outcome>[],
+  results: readonly Result<Outcome>[],
+): void {
+  if (results.length !== batch.length) throw new Error("Not one result for each write");
+  for (const [index, pending] of batch.entries()) settleOne(pending, results[index]);
+}
+
+function settleOne<Outcome>(pending: Waiting<Outcome>, result: Result<Outcome> | undefined): void {
+  if (result === undefined) throw new Error("A write without a result");
+  if (isBroken(result)) pending.reject(new Error(result.broken));
+  else pending.resolve(result);
 }
 
 /** Refuses every write of a batch for the same reason. */
-function rejectAll(batch: readonly Pending[], error: Error): void {
+function rejectAll(batch: readonly Pick<Waiting<unknown>, "reject">[], error: Error): void {
   for (const pending of batch) pending.reject(error);
 }

@@ -1,14 +1,9 @@
 /**
- * What the store says to its writer's thread and what it hears back: plain data, many to a message.
- *
- * A batch is one transaction. Its results are also written into the file, by that same transaction,
- * so a thread that dies between the commit and the answer leaves no call in doubt: the results are
- * read back.
+ * The writes of the Web Push half's store, as its thread is told of them.
  *
  * @module
  */
 
-import type { StoreErrorCode, StoreOpenErrorCode } from "./errors.ts";
 import type { ChannelOutcome, PushMessage, SaveOutcome, UserAgent } from "./records.ts";
 
 /** One write. `nowMs` is the wall clock at the call: it decides who has lapsed. */
@@ -68,27 +63,8 @@ export interface Outcomes {
 /** What any write answers. */
 export type Outcome = Outcomes[keyof Outcomes];
 
-/** The end of one write of a committed batch: its outcome, or the rule that it broke. */
-export type Result = Outcome | { readonly broken: string };
-
-/** The last batch that reached the disk, as the file itself remembers it. */
-export interface Receipt {
-  /** Its number; batches are numbered from 1 for the life of the file. */
-  readonly batch: number;
-  /** The results of its operations, in their order. */
-  readonly results: readonly Result[];
+/** What the thread is opened with. */
+export interface WriterSettings {
+  /** How long after its last hello a user agent lapses. */
+  readonly userLifetimeMs: number;
 }
-
-/** What the thread is told. The first message opens the file, the last one closes it. */
-export type WriterRequest =
-  | { readonly kind: "open"; readonly path: string; readonly userLifetimeMs: number }
-  | { readonly kind: "batch"; readonly batch: number; readonly operations: readonly Operation[] }
-  | { readonly kind: "close" };
-
-/** What the thread answers, one answer to a request. */
-export type WriterAnswer =
-  | { readonly kind: "opened"; readonly batch: number }
-  | { readonly kind: "refused"; readonly code: StoreOpenErrorCode; readonly message: string }
-  | { readonly kind: "committed"; readonly results: readonly Result[] }
-  | { readonly kind: "failed"; readonly code: StoreErrorCode; readonly message: string }
-  | { readonly kind: "closed" };

@@ -7,9 +7,11 @@
  * @module
  */
 
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { invariant } from "./errors.ts";
-import type { Receipt, Result } from "./operations.ts";
+import { MESSAGE_SCHEMA } from "./message_schema.ts";
+import type { Outcome } from "./operations.ts";
+import type { Receipt } from "./protocol.ts";
 import type {
   Content,
   ContentHeaders,
@@ -19,7 +21,8 @@ import type {
   UserAgent,
 } from "./records.ts";
 import { bytesColumn, integerColumn, optionalTextColumn, type Row, textColumn } from "./rows.ts";
-import { configureReader } from "./schema.ts";
+import { openForReading } from "./schema.ts";
+import { receiptReader } from "./transactions.ts";
 
 /** Prepares the statements of the reader. */
 function prepare(database: DatabaseSync) {
@@ -35,7 +38,6 @@ function prepare(database: DatabaseSync) {
         AND (topic IS NULL) = ? AND expires_at > ?
       ORDER BY sort_key LIMIT ?`),
     lastSortKey: sql("SELECT last_sort_key FROM state"),
-    receipt: sql("SELECT batch, results FROM state"),
   };
 }
 
@@ -58,12 +60,14 @@ function contentOf(row: Row): Content | undefined {
 export class Reader implements Disposable {
   readonly #database: DatabaseSync;
   readonly #sql: ReturnType<typeof prepare>;
+  /** The last batch on the disk. */
+  readonly receipt: () => Receipt<Outcome>;
 
   /** Opens the file at `path`, which must exist with the newest schema. */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path, { readOnly: true });
-    configureReader(this.#database);
+    this.#database = openForReading(path, MESSAGE_SCHEMA);
     this.#sql = prepare(this.#database);
+    this.receipt = receiptReader(this.#database);
   }
 
   /** The user agent, unless it was last seen at or before `lapsedAt`, in milliseconds since 1970. */
@@ -99,13 +103,6 @@ export class Reader implements Disposable {
   /** The largest sort key ever stored. */
   lastSortKey(): number {
     return integerColumn(this.#sql.lastSortKey.get(), "last_sort_key");
-  }
-
-  /** The last batch on the disk. */
-  receipt(): Receipt {
-    const row = this.#sql.receipt.get();
-    const results: Result[] = JSON.parse(textColumn(row, "results"));
-    return { batch: integerColumn(row, "batch"), results };
   }
 
   /** Closes the connection. */

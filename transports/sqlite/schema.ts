@@ -1,94 +1,32 @@
 /**
- * The tables, as a list of forward migrations, and how a connection is set up.
+ * How a file is opened: as a list of forward migrations, and how its connections are set up.
  *
  * The place in the list is the version of the schema, kept in the file's `user_version`. A migration
  * that was released is never edited; a change is a new entry. A file from a newer program is refused,
- * for this one would not know what it breaks.
- *
- * Why these tables: a message's sort key is its row id, so a new message is appended to the table
- * and an index that ends in the row id is already in reading order. Users are referred to by a small
- * number, not by their 32 digits, which keeps three indexes small. `state` has one row, written by
- * every transaction: the receipt of the last batch and the largest sort key ever, which must
- * outlive the message it belonged to.
+ * for this one would not know what it breaks. Each kind of file has an application id of its own, so
+ * that one is not taken for the other.
  *
  * @module
  */
 
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { StoreOpenError } from "./errors.ts";
-import { BUSY_TIMEOUT_MS, CACHE_KIB, CHECKPOINT_PAGES, JOURNAL_BYTES_MAX } from "./limits.ts";
+import { BUSY_TIMEOUT_MS, CHECKPOINT_PAGES, JOURNAL_BYTES_MAX } from "./limits.ts";
 import { integerColumn } from "./rows.ts";
 
-/** Marks the file as one of this program: the letters `HELI`. */
-export const APPLICATION_ID = 0x48454c49;
-
-/** The migrations, oldest first: entry `n` makes version `n + 1` of version `n`. */
-export const MIGRATIONS: readonly string[] = [
-  `CREATE TABLE user (
-     id INTEGER PRIMARY KEY,
-     uaid TEXT NOT NULL UNIQUE,
-     connected_at INTEGER NOT NULL
-   ) STRICT;
-   CREATE INDEX user_by_connection ON user (connected_at);
-   CREATE TABLE channel (
-     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
-     channel_id TEXT NOT NULL,
-     PRIMARY KEY (user_id, channel_id)
-   ) STRICT, WITHOUT ROWID;
-   CREATE TABLE message (
-     sort_key INTEGER PRIMARY KEY CHECK (sort_key > 0),
-     user_id INTEGER NOT NULL REFERENCES user (id) ON DELETE CASCADE,
-     channel_id TEXT NOT NULL,
-     version TEXT NOT NULL,
-     ttl_seconds INTEGER NOT NULL,
-     expires_at INTEGER NOT NULL,
-     topic TEXT,
-     encoding TEXT,
-     encryption TEXT,
-     crypto_key TEXT,
-     body BLOB,
-     CHECK ((encoding IS NULL) = (body IS NULL))
-   ) STRICT;
-   CREATE INDEX message_by_user ON message (user_id, (topic IS NULL));
-   CREATE UNIQUE INDEX message_by_topic ON message (user_id, channel_id, topic)
-     WHERE topic IS NOT NULL;
-   CREATE INDEX message_by_expiry ON message (expires_at);
-   CREATE TABLE state (
-     id INTEGER PRIMARY KEY CHECK (id = 1),
-     batch INTEGER NOT NULL,
-     results TEXT NOT NULL,
-     last_sort_key INTEGER NOT NULL
-   ) STRICT;
-   INSERT INTO state VALUES (1, 0, '[]', 0);`,
-];
+/** What is kept in one kind of file. */
+export interface Schema {
+  /** Marks the file as one of this kind (SQLite's `application_id`). */
+  readonly applicationId: number;
+  /** The migrations, oldest first: entry `n` makes version `n + 1` of version `n`. */
+  readonly migrations: readonly string[];
+  /** Memory each connection may spend on pages, in KiB. */
+  readonly cacheKib: number;
+}
 
 /** The number a pragma answers. */
 function pragma(database: DatabaseSync, name: string): number {
   return integerColumn(database.prepare(`PRAGMA ${name}`).get(), name);
-}
-
-/**
- * Sets up the writing connection. Every commit is in the write-ahead log and synced when it returns
- * (`synchronous = FULL`), which is what makes an answered write durable.
- */
-export function configureWriter(database: DatabaseSync): void {
-  database.exec(`
-    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA foreign_keys = ON;
-    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
-    PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};
-    PRAGMA cache_size = -${CACHE_KIB};
-  `);
-}
-
-/** Sets up a reading connection. */
-export function configureReader(database: DatabaseSync): void {
-  database.exec(`
-    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
-    PRAGMA cache_size = -${CACHE_KIB};
-  `);
 }
 
 /**
@@ -101,13 +39,13 @@ export function configureReader(database: DatabaseSync): void {
 export function schemaVersion(
   database: DatabaseSync,
   path: string,
-  migrations: readonly string[] = MIGRATIONS,
+  { applicationId, migrations }: Schema,
 ): number {
   const version = pragma(database, "user_version");
   const application = pragma(database, "application_id");
   const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
   const empty = version === 0 && application === 0 && integerColumn(tables, "count") === 0;
-  if (!empty && application !== APPLICATION_ID) {
+  if (!empty && application !== applicationId) {
     throw new StoreOpenError(
       "foreign",
       `Cannot open "${path}": it is a SQLite database of another program. Move it away or choose another data directory`,
@@ -129,14 +67,63 @@ export function schemaVersion(
 export function migrate(
   database: DatabaseSync,
   version: number,
-  migrations: readonly string[] = MIGRATIONS,
+  { applicationId, migrations }: Schema,
 ): void {
   for (const [index, statements] of migrations.entries()) {
     if (index < version) continue;
     // The version is set by the same transaction: a crash leaves the file at one version or the next.
     database.exec(
       `BEGIN IMMEDIATE; ${statements};
-       PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${index + 1}; COMMIT`,
+       PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${index + 1}; COMMIT`,
     );
   }
+}
+
+/**
+ * Sets up the writing connection. Every commit is in the write-ahead log and synced when it returns
+ * (`synchronous = FULL`), which is what makes an answered write durable.
+ */
+function configureWriter(database: DatabaseSync, cacheKib: number): void {
+  database.exec(`
+    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};
+    PRAGMA cache_size = -${cacheKib};
+  `);
+}
+
+/** Sets up a reading connection. */
+function configureReader(database: DatabaseSync, cacheKib: number): void {
+  database.exec(`
+    PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
+    PRAGMA cache_size = -${cacheKib};
+  `);
+}
+
+/**
+ * Opens the file at `path` for writing, creates it when missing and brings it up to date.
+ *
+ * @throws What {@link schemaVersion} throws, and SQLite's own errors.
+ */
+export function openForWriting(path: string, schema: Schema): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    const version = schemaVersion(database, path, schema);
+    configureWriter(database, schema.cacheKib);
+    migrate(database, version, schema);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Opens the file at `path` for reading; it must exist with the newest schema. */
+export function openForReading(path: string, { cacheKib }: Schema): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly: true });
+  configureReader(database, cacheKib);
+  return database;
 }

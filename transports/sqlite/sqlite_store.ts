@@ -23,9 +23,12 @@
  * @module
  */
 
-import { asOpenError, asStoreError, invariant, StoreError } from "./errors.ts";
+import { asStoreError, invariant, StoreError } from "./errors.ts";
+import { openLocked } from "./files.ts";
 import { type Commit, GroupCommit } from "./group_commit.ts";
-import { DirectoryLock } from "./lock.ts";
+import { BATCH_MAX, PENDING_MAX } from "./limits.ts";
+import type { DirectoryLock } from "./lock.ts";
+import type { Operation, Outcomes, WriterSettings } from "./operations.ts";
 import { Reader } from "./reader.ts";
 import type {
   ChannelOutcome,
@@ -69,14 +72,8 @@ export interface SqliteStoreOptions {
   readonly onCommit?: (commit: Commit) => void;
 }
 
-/** The store's file in its directory. */
-const FILE_NAME = "messages.sqlite";
-
-/** The lock's file in the same directory. */
-const LOCK_NAME = "messages.lock";
-
-/** The smallest page of a SQLite file, and so the smallest file that is not empty. */
-const PAGE_BYTES_MIN = 512;
+/** The name of the store's file in its directory, and of its lock. */
+const NAME = "messages";
 
 /** Sixty days. */
 const USER_LIFETIME_SECONDS = 60 * 86_400;
@@ -85,7 +82,7 @@ const USER_LIFETIME_SECONDS = 60 * 86_400;
 interface Parts {
   readonly lock: DirectoryLock;
   readonly reader: Reader;
-  readonly group: GroupCommit;
+  readonly group: GroupCommit<Operation, Outcomes, WriterSettings>;
 }
 
 /** An open store; made by {@link openSqliteStore}. */
@@ -102,29 +99,31 @@ export class SqliteStore implements AsyncDisposable {
   }
 
   /** For {@link openSqliteStore}. */
-  static async open(options: SqliteStoreOptions): Promise<SqliteStore> {
+  static open(options: SqliteStoreOptions): Promise<SqliteStore> {
     const { directory, userLifetimeSeconds = USER_LIFETIME_SECONDS } = options;
     const clock = options.clock ?? { wallNow: () => Date.now() };
-    const path = `${directory}/${FILE_NAME}`;
     const userLifetimeMs = userLifetimeSeconds * 1000;
-    makeDirectory(directory);
-    const lock = new DirectoryLock(`${directory}/${LOCK_NAME}`);
-    let reader: Reader | undefined;
-    let group: GroupCommit | undefined;
-    try {
-      makeFile(path);
-      const receipt = () => {
-        invariant(reader !== undefined, "a batch was on its way before the store was open");
-        return reader.receipt();
-      };
-      group = await GroupCommit.open({ path, userLifetimeMs, receipt, onCommit: options.onCommit });
-      reader = new Reader(path);
+    return openLocked(directory, NAME, async (path, lock) => {
+      let reader: Reader | undefined;
+      const group = await GroupCommit.open<Operation, Outcomes, WriterSettings>({
+        path,
+        thread: new URL("./writer_thread.ts", import.meta.url),
+        settings: { userLifetimeMs },
+        limits: { pendingMax: PENDING_MAX, batchMax: BATCH_MAX },
+        receipt() {
+          invariant(reader !== undefined, "a batch was on its way before the store was open");
+          return reader.receipt();
+        },
+        onCommit: options.onCommit,
+      });
+      try {
+        reader = new Reader(path);
+      } catch (error) {
+        await group[Symbol.asyncDispose]();
+        throw error;
+      }
       return new SqliteStore({ lock, reader, group }, clock, userLifetimeMs);
-    } catch (error) {
-      await group?.[Symbol.asyncDispose]();
-      lock[Symbol.dispose]();
-      throw asOpenError(path, error);
-    }
+    });
   }
 
   /** The user agent, or `undefined` when it is unknown or has lapsed. */
@@ -245,25 +244,6 @@ export class SqliteStore implements AsyncDisposable {
  */
 export function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   return SqliteStore.open(options);
-}
-
-/** Makes the data directory, for this user only; one that exists keeps its mode. */
-function makeDirectory(directory: string): void {
-  try {
-    Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw asOpenError(directory, error);
-  }
-}
-
-/**
- * Makes the file, for this user only: SQLite gives its other files the mode of this one. A file of
- * less than a page is refused here, for SQLite takes it for an empty one and writes over it.
- */
-function makeFile(path: string): void {
-  using file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-  const { size } = file.statSync();
-  if (size > 0 && size < PAGE_BYTES_MIN) throw new Error("file is not a database");
 }
 
 /**

@@ -1,31 +1,23 @@
 /**
- * The one connection that writes: applies a batch of operations as one transaction.
- *
- * Invariants: `commit` returns when the batch is on the disk, or throws and nothing of it is visible;
- * an operation that breaks a rule of the schema fails alone; every transaction writes its receipt.
- * Why no savepoints at first: they cost much processor time (`bench/store.md`), and no operation fails
- * unless a caller has a bug. When one does, the batch runs again with a savepoint around each.
+ * The one connection that writes the messages of the Web Push half.
  *
  * @module
  */
 
-import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { invariant, quoted, storeErrorCode } from "./errors.ts";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { COUNTED_USERS_MAX } from "./limits.ts";
-import type { Operation, Outcome, Result } from "./operations.ts";
+import type { Operation, Outcome } from "./operations.ts";
+import type { Result } from "./protocol.ts";
 import type { ChannelOutcome, PushMessage, SaveOutcome } from "./records.ts";
 import { integerColumn } from "./rows.ts";
-import { configureWriter, migrate, schemaVersion } from "./schema.ts";
+import { MESSAGE_SCHEMA } from "./message_schema.ts";
+import { openForWriting } from "./schema.ts";
+import { Transactions } from "./transactions.ts";
 
 /** Prepares the statements of the writer, once for all batches. */
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
-    begin: sql("BEGIN IMMEDIATE"),
-    commit: sql("COMMIT"),
-    savepoint: sql("SAVEPOINT operation"),
-    release: sql("RELEASE operation"),
-    undo: sql("ROLLBACK TO operation"),
     state: sql("SELECT batch, last_sort_key FROM state"),
     saveState: sql("UPDATE state SET batch = ?, results = ?, last_sort_key = ?"),
     user: sql("SELECT id FROM user WHERE uaid = ? AND connected_at > ?"),
@@ -63,7 +55,7 @@ export class Writer implements Disposable {
   readonly #userLifetimeMs: number;
   /** No more messages than this wait for each user: its last count, and what was saved since. */
   readonly #waitingAtMost = new Map<number, number>();
-  #batch: number;
+  readonly #transactions: Transactions<Operation, Outcome>;
   #lastSortKey: number;
 
   /**
@@ -72,16 +64,21 @@ export class Writer implements Disposable {
    * @throws What `schemaVersion` throws, and SQLite's own errors.
    */
   constructor(path: string, userLifetimeMs: number) {
-    this.#database = new DatabaseSync(path);
+    this.#database = openForWriting(path, MESSAGE_SCHEMA);
     this.#userLifetimeMs = userLifetimeMs;
     try {
-      const version = schemaVersion(this.#database, path);
-      configureWriter(this.#database);
-      migrate(this.#database, version);
       this.#sql = prepare(this.#database);
       const state = this.#sql.state.get();
       this.#lastSortKey = integerColumn(state, "last_sort_key");
-      this.#batch = integerColumn(state, "batch");
+      this.#transactions = new Transactions(this.#database, {
+        batch: integerColumn(state, "batch"),
+        apply: (operation) => this.#apply(operation),
+        save: (batch, results) => this.#sql.saveState.run(batch, results, this.#lastSortKey),
+        begin: () => {
+          const lastSortKey = this.#lastSortKey;
+          return () => this.#lastSortKey = lastSortKey;
+        },
+      });
     } catch (error) {
       this.#database.close();
       throw error;
@@ -90,7 +87,7 @@ export class Writer implements Disposable {
 
   /** The number of the last batch on the disk, 0 for a new file. */
   get batch(): number {
-    return this.#batch;
+    return this.#transactions.batch;
   }
 
   /**
@@ -98,54 +95,13 @@ export class Writer implements Disposable {
    *
    * @throws SQLite's error when the transaction could not be written: then none was applied.
    */
-  commit(batch: number, operations: readonly Operation[]): readonly Result[] {
-    invariant(batch === this.#batch + 1, `batch ${batch} after ${this.#batch}`);
-    try {
-      return this.#transaction(batch, operations, (operation) => this.#apply(operation));
-    } catch (error) {
-      if (storeErrorCode(error) !== undefined) throw error;
-      return this.#transaction(batch, operations, (operation) => this.#applyAlone(operation));
-    }
+  commit(batch: number, operations: readonly Operation[]): readonly Result<Outcome>[] {
+    return this.#transactions.commit(batch, operations);
   }
 
   /** Closes the connection, copying the write-ahead log into the file. */
   [Symbol.dispose](): void {
     this.#database.close();
-  }
-
-  #transaction(
-    batch: number,
-    operations: readonly Operation[],
-    apply: (operation: Operation) => Result,
-  ): readonly Result[] {
-    const lastSortKey = this.#lastSortKey;
-    this.#sql.begin.run();
-    try {
-      const results = operations.map(apply);
-      this.#sql.saveState.run(batch, JSON.stringify(results), this.#lastSortKey);
-      this.#sql.commit.run();
-      this.#batch = batch;
-      return results;
-    } catch (error) {
-      this.#lastSortKey = lastSortKey;
-      // SQLite has already rolled back by itself after some failures, such as a full disk.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw error;
-    }
-  }
-
-  #applyAlone(operation: Operation): Result {
-    this.#sql.savepoint.run();
-    try {
-      const outcome = this.#apply(operation);
-      this.#sql.release.run();
-      return outcome;
-    } catch (error) {
-      if (storeErrorCode(error) !== undefined) throw error;
-      this.#sql.undo.run();
-      this.#sql.release.run();
-      return { broken: quoted(error) };
-    }
   }
 
   #apply(operation: Operation): Outcome {

@@ -6,7 +6,8 @@
  * @module
  */
 
-import type { WriterAnswer, WriterRequest } from "../../../transports/sqlite/operations.ts";
+import type { Operation, WriterSettings } from "../../../transports/sqlite/operations.ts";
+import { serveWriter } from "../../../transports/sqlite/serve_writer.ts";
 import { Writer } from "../../../transports/sqlite/writer.ts";
 
 /** Kills the thread before it commits. */
@@ -14,13 +15,25 @@ export const DIE_BEFORE = "die before the commit";
 /** Kills the thread between the commit and the answer. */
 export const DIE_AFTER = "die after the commit";
 
-let writer: Writer | undefined;
-
-/** What a dedicated worker finds in its global scope; the compiler is told of windows only. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<WriterRequest>) => void) | null;
-  postMessage(answer: WriterAnswer): void;
-}
+serveWriter((path: string, { userLifetimeMs }: WriterSettings) => {
+  if (exists(`${path}.unopenable`)) throw new Error("died at the opening");
+  const writer = new Writer(path, userLifetimeMs);
+  return {
+    get batch() {
+      return writer.batch;
+    },
+    commit(batch: number, operations: readonly Operation[]) {
+      const words = operations.map((operation) =>
+        operation.kind === "save_message" ? operation.message.version : ""
+      );
+      if (words.includes(DIE_BEFORE)) throw new Error("died before the commit");
+      const results = writer.commit(batch, operations);
+      if (words.includes(DIE_AFTER)) throw new Error("died after the commit");
+      return results;
+    },
+    [Symbol.dispose]: () => writer[Symbol.dispose](),
+  };
+});
 
 function exists(path: string): boolean {
   try {
@@ -29,28 +42,3 @@ function exists(path: string): boolean {
     return false;
   }
 }
-
-function answer(request: WriterRequest): WriterAnswer {
-  switch (request.kind) {
-    case "open":
-      if (exists(`${request.path}.unopenable`)) throw new Error("died at the opening");
-      writer = new Writer(request.path, request.userLifetimeMs);
-      return { kind: "opened", batch: writer.batch };
-    case "batch": {
-      if (writer === undefined) throw new Error("not open");
-      const words = request.operations.map((operation) =>
-        operation.kind === "save_message" ? operation.message.version : ""
-      );
-      if (words.includes(DIE_BEFORE)) throw new Error("died before the commit");
-      const results = writer.commit(request.batch, request.operations);
-      if (words.includes(DIE_AFTER)) throw new Error("died after the commit");
-      return { kind: "committed", results };
-    }
-    case "close":
-      writer?.[Symbol.dispose]();
-      return { kind: "closed" };
-  }
-}
-
-const scope: WorkerScope = Object(globalThis);
-scope.onmessage = (event) => scope.postMessage(answer(event.data));

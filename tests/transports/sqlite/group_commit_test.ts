@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { StoreError } from "../../../transports/sqlite/errors.ts";
 import { GroupCommit } from "../../../transports/sqlite/group_commit.ts";
 import { BATCH_MAX, PENDING_MAX, RESTARTS_MAX } from "../../../transports/sqlite/limits.ts";
+import type { Operation, Outcomes, WriterSettings } from "../../../transports/sqlite/operations.ts";
 import { Reader } from "../../../transports/sqlite/reader.ts";
 import { channelOf, uaidOf } from "../../conformance/store_world.ts";
 import { TemporaryFolder } from "./child_process.ts";
@@ -10,17 +11,20 @@ import { DIE_AFTER, DIE_BEFORE } from "./dying_thread.ts";
 const UAID = uaidOf(1);
 const CHANNEL = channelOf(1);
 const NOW_MS = 1_800_000_000_000;
+const WRITER_THREAD = new URL("../../../transports/sqlite/writer_thread.ts", import.meta.url);
 const DYING_THREAD = new URL("./dying_thread.ts", import.meta.url);
+
+type Group = GroupCommit<Operation, Outcomes, WriterSettings>;
 
 /** A group commit on a thread that can die, with a subscribed user agent. */
 class World implements AsyncDisposable {
   readonly folder = new TemporaryFolder();
   readonly delays: number[] = [];
   readonly path = `${this.folder.path}/store`;
-  #group: GroupCommit | undefined;
+  #group: Group | undefined;
   #reader: Reader | undefined;
 
-  get group(): GroupCommit {
+  get group(): Group {
     if (this.#group === undefined) throw new Error("The world is not open");
     return this.#group;
   }
@@ -29,17 +33,18 @@ class World implements AsyncDisposable {
     return this.#reader ??= new Reader(this.path);
   }
 
-  static async open(thread?: URL): Promise<World> {
+  static async open(thread = WRITER_THREAD): Promise<World> {
     const world = new World();
-    world.#group = await GroupCommit.open({
+    world.#group = await GroupCommit.open<Operation, Outcomes, WriterSettings>({
       path: world.path,
-      userLifetimeMs: 86_400_000,
+      thread,
+      settings: { userLifetimeMs: 86_400_000 },
+      limits: { pendingMax: PENDING_MAX, batchMax: BATCH_MAX },
       receipt: () => world.reader.receipt(),
       delay(ms) {
         world.delays.push(ms);
         return Promise.resolve();
       },
-      ...(thread !== undefined && { thread }),
     });
     const user = { uaid: UAID, connectedAt: NOW_MS };
     await world.group.submit({ kind: "save_user", user, nowMs: NOW_MS });

@@ -1,13 +1,20 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { StoreOpenError } from "../../../transports/sqlite/errors.ts";
-import { migrate, MIGRATIONS, schemaVersion } from "../../../transports/sqlite/schema.ts";
+import { MESSAGE_SCHEMA } from "../../../transports/sqlite/message_schema.ts";
+import { migrate, type Schema, schemaVersion } from "../../../transports/sqlite/schema.ts";
 
-const NEXT = [...MIGRATIONS, "ALTER TABLE user ADD COLUMN note TEXT; UPDATE user SET note = uaid"];
+const { migrations: MIGRATIONS } = MESSAGE_SCHEMA;
+const NEXT = followedBy("ALTER TABLE user ADD COLUMN note TEXT; UPDATE user SET note = uaid");
+
+/** The schema with one more migration. */
+function followedBy(migration: string): Schema {
+  return { ...MESSAGE_SCHEMA, migrations: [...MIGRATIONS, migration] };
+}
 
 function withUser(): DatabaseSync {
   const database = new DatabaseSync(":memory:");
-  migrate(database, 0);
+  migrate(database, 0, MESSAGE_SCHEMA);
   database.exec("INSERT INTO user (uaid, connected_at) VALUES ('a', 1)");
   return database;
 }
@@ -16,26 +23,26 @@ Deno.test("migrate() brings a file of an older program forward, with what is in 
   using database = withUser();
   assertEquals(schemaVersion(database, "file", NEXT), MIGRATIONS.length);
   migrate(database, MIGRATIONS.length, NEXT);
-  assertEquals(schemaVersion(database, "file", NEXT), NEXT.length);
+  assertEquals(schemaVersion(database, "file", NEXT), NEXT.migrations.length);
   assertEquals(database.prepare("SELECT note FROM user").get()?.["note"], "a");
-  migrate(database, NEXT.length, NEXT);
-  assertEquals(schemaVersion(database, "file", NEXT), NEXT.length);
+  migrate(database, NEXT.migrations.length, NEXT);
+  assertEquals(schemaVersion(database, "file", NEXT), NEXT.migrations.length);
 });
 
 Deno.test("schemaVersion() refuses the file of a newer program", () => {
   using database = withUser();
   migrate(database, MIGRATIONS.length, NEXT);
-  const check = () => schemaVersion(database, "file");
+  const check = () => schemaVersion(database, "file", MESSAGE_SCHEMA);
   const error = assertThrows(check, StoreOpenError, "has version 2");
   assertEquals(error.code, "newer_schema");
 });
 
 Deno.test("migrate() leaves the file as it was when a step fails", () => {
   using database = withUser();
-  const broken = [...MIGRATIONS, "ALTER TABLE user ADD COLUMN note TEXT; SELECT nonsense"];
+  const broken = followedBy("ALTER TABLE user ADD COLUMN note TEXT; SELECT nonsense");
   assertThrows(() => migrate(database, MIGRATIONS.length, broken), Error, "nonsense");
   database.exec("ROLLBACK"); // Closing the connection of a file does the same.
-  assertEquals(schemaVersion(database, "file"), MIGRATIONS.length);
+  assertEquals(schemaVersion(database, "file", MESSAGE_SCHEMA), MIGRATIONS.length);
   migrate(database, MIGRATIONS.length, NEXT);
 });
 
