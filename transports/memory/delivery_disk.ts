@@ -260,13 +260,13 @@ export function endIfDone(disk: Disk, entry: NotificationEntry, now: number): bo
 
 /**
  * When time alone will let a batch be claimed, however full its lane is; not later than now when it
- * does already. The end of a lease counts, whatever else holds the batch back after it.
+ * does already. The batch's own time and the end of its lease count, whatever holds it back after.
  */
 export function claimableAt(disk: Disk, batch: Batch, now: number): number {
   const { notification, pacedAt } = batch.entry;
-  if (batch.leased && batch.dueAt > now) return batch.dueAt;
-  const lane = laneOf(disk, notification.app, batch.platform);
-  if (lane.pause !== undefined) return notification.expiresAt;
+  const paused = laneOf(disk, notification.app, batch.platform).pause !== undefined;
+  if (batch.dueAt > now && (batch.leased || !paused)) return batch.dueAt;
+  if (paused) return notification.expiresAt;
   if (notification.ratePerSecond === undefined) return batch.dueAt;
-  return Math.max(batch.dueAt, Math.min(pacedAt, notification.expiresAt));
+  return Math.min(pacedAt, notification.expiresAt);
 }
