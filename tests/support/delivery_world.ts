@@ -272,7 +272,10 @@ export class DeliveryWorld implements AsyncDisposable {
   }
 
   /** Submits a notification to all devices; gives its id. */
-  async send(change: Partial<Notification> = {}, audience: Audience = { kind: "all" }) {
+  async send(
+    change: Partial<Notification> = {},
+    audience: Audience = { kind: "all" },
+  ): Promise<string> {
     const now = this.world.clock.wallNow();
     const content: Content = { title: "hello" };
     const digits = (++this.#notifications).toString(16).padStart(12, "0");

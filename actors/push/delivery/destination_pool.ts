@@ -14,7 +14,7 @@
 import type { Ref } from "../../runtime/actor.ts";
 import { Circuit } from "./circuit.ts";
 import type { ConnectionProtocol } from "./connection.ts";
-import { BATCH_RECIPIENTS_MAX, QUEUE_DELAY_MS } from "./limits.ts";
+import { BATCH_RECIPIENTS_MAX, CIRCUIT_MIN_MS, QUEUE_DELAY_MS } from "./limits.ts";
 import type { Destination, ProviderConnection } from "./ports.ts";
 
 /** A connection as its gateway sees it. */
@@ -53,6 +53,8 @@ export class DestinationPool<C extends ProviderConnection, W extends Waiting> {
   readonly waiting: W[] = [];
   /** When it was last used, monotonic. */
   usedAt: number;
+  /** After a connection could not be opened, none is added to those that work before this time. */
+  #noneBefore = 0;
 
   /**
    * Makes one without connections.
@@ -75,19 +77,29 @@ export class DestinationPool<C extends ProviderConnection, W extends Waiting> {
     return best;
   }
 
-  /** Whether another connection would help, and is allowed. */
-  get wantsLine(): boolean {
+  /** Connections that take requests, or soon will. */
+  get living(): number {
     let living = 0;
-    let opening = 0;
+    for (const { state } of this.lines.values()) if (state !== "leaving") living++;
+    return living;
+  }
+
+  /** A connection could not be opened. */
+  failed(now: number): void {
+    this.#noneBefore = now + CIRCUIT_MIN_MS;
+  }
+
+  /** Whether another connection would help, and is allowed. */
+  wantsLine(now: number): boolean {
+    const { living } = this;
+    if (living === 0) return this.waiting.length > 0;
+    if (living >= this.destination.connectionsMax || now < this.#noneBefore) return false;
     let shortestMs = Infinity;
     for (const line of this.lines.values()) {
-      if (line.state === "leaving") continue;
-      living++;
-      if (line.state === "opening") opening++;
-      else shortestMs = Math.min(shortestMs, delayOf(line));
+      if (line.state === "opening") return false;
+      if (line.state === "open") shortestMs = Math.min(shortestMs, delayOf(line));
     }
-    if (opening > 0 || living >= this.destination.connectionsMax) return false;
-    return living === 0 ? this.waiting.length > 0 : shortestMs > QUEUE_DELAY_MS;
+    return shortestMs > QUEUE_DELAY_MS;
   }
 
   /** Whether nothing of it is in use. */

@@ -288,7 +288,7 @@ function place<C extends ProviderConnection>(
   const line = pool.freest();
   if (line === undefined) pool.waiting.push(cargo);
   else load(line, cargo, ctx);
-  if (pool.wantsLine) open(state, pool, ctx);
+  if (pool.wantsLine(ctx.now())) open(state, pool, ctx);
 }
 
 function load<C extends ProviderConnection>(
@@ -317,7 +317,7 @@ function open<C extends ProviderConnection>(
   const started = state.connections.start({ destination, id, owner: ctx.self }, `${id}`);
   if (started === "full" || started === "stopped") {
     retireIdle(state, Infinity);
-    if (pool.lines.size === 0) returnWaiting(pool, "no room for another connection", RETRY_MIN_MS);
+    if (pool.living === 0) returnWaiting(pool, "no room for another connection", RETRY_MIN_MS);
     return;
   }
   pool.lines.set(id, {
@@ -370,7 +370,8 @@ function heard<C extends ProviderConnection>(
         origin,
         reason,
       });
-      if (!opened && pool.lines.size === 0) unreachable(state, pool, reason, ctx);
+      if (!opened) pool.failed(ctx.now());
+      if (!opened && pool.living === 0) unreachable(state, pool, reason, ctx);
     }
   }
   drain(state, pool, ctx);
@@ -399,7 +400,7 @@ function drain<C extends ProviderConnection>(
     if (cargo === undefined) break;
     load(line, cargo, ctx);
   }
-  if (pool.wantsLine) open(state, pool, ctx);
+  if (pool.wantsLine(ctx.now())) open(state, pool, ctx);
 }
 
 function carried<C extends ProviderConnection>(
