@@ -82,6 +82,7 @@ type Refusal = readonly [status: number, reason: string];
 type TokenVerdict = { readonly issuedAtSeconds: number } | { readonly refusal: Refusal };
 
 const OK = new Reply(200);
+const GONE = new Reply(410, { "content-type": "application/json" });
 
 /** What recipients say that do not accept. */
 const FATEFUL: Readonly<Record<Exclude<Fate, "healthy" | "dead">, Reply>> = {
@@ -99,7 +100,6 @@ export class Apns implements Service {
   readonly #account: ApnsAccount;
   readonly #tokens: Verdicts<TokenVerdict>;
   readonly #refusals = new Map<string, Reply>();
-  readonly #dead: Reply;
   /** The payload that was read last: a campaign has one. */
   #payload = new Uint8Array(0);
 
@@ -109,8 +109,6 @@ export class Apns implements Service {
     this.#account = account;
     const key = createPublicKey(account.publicKey);
     this.#tokens = new Verdicts((text) => this.#judge(readJwt(text, "ES256", key)));
-    // The devices died before the stand-in began: no registration is older.
-    this.#dead = jsonReply(410, { reason: "Unregistered", timestamp: Date.now() });
   }
 
   /** Answers a push. */
@@ -126,7 +124,10 @@ export class Apns implements Service {
     }
     const fate = this.world.visit(request.path.slice(PATH.length));
     if (fate === "healthy") return { reply: OK, own };
-    return { reply: fate === "dead" ? this.#dead : FATEFUL[fate], own };
+    if (fate !== "dead") return { reply: FATEFUL[fate], own };
+    // Found dead only now: no sender has registered it since.
+    const body = JSON.stringify({ reason: "Unregistered", timestamp: Date.now() });
+    return { reply: GONE, own, body: new TextEncoder().encode(body) };
   }
 
   /** The answer to a payload that nobody reads to its end. */

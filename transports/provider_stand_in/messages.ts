@@ -66,6 +66,7 @@ export interface Recipient {
 /** What the thread answers, in the order of the asks. */
 export type Told =
   | { readonly kind: "opened"; readonly ports: Ports }
+  | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "done" }
   | { readonly kind: "seen"; readonly seen: Readonly<Record<Platform, Seen>> }
   | { readonly kind: "recipient"; readonly recipient: Recipient };

@@ -40,6 +40,7 @@ export async function startStandIn(opening: Opening): Promise<StandIn> {
   const thread = new Thread();
   try {
     const opened = await thread.ask({ kind: "open", opening });
+    if (opened.kind === "refused") throw new Error(`Cannot start the stand-in: ${opened.reason}`);
     if (opened.kind !== "opened") throw new Error(`The stand-in answered "${opened.kind}"`);
     return new Handle(thread, opened.ports, opening.tls !== undefined);
   } catch (error) {

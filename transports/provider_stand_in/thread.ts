@@ -108,8 +108,13 @@ let providers: Providers | undefined;
 
 async function tell(ask: Ask): Promise<Told> {
   if (ask.kind === "open") {
-    providers = await Providers.open(ask.opening);
-    return { kind: "opened", ports: providers.ports };
+    try {
+      providers = await Providers.open(ask.opening);
+      return { kind: "opened", ports: providers.ports };
+    } catch (error) {
+      // Keys and certificate are given from outside; whoever gave them is told.
+      return { kind: "refused", reason: error instanceof Error ? error.message : String(error) };
+    }
   }
   if (providers === undefined) throw new Error("Asked before it was opened");
   return await providers.tell(ask);

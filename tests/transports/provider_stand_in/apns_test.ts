@@ -147,7 +147,7 @@ for (const [fate, expected] of FATES) {
 Deno.test("Apns.answer() says since when a dead device is gone, in milliseconds", () => {
   const apns = open();
   apns.world.behaviour = { ...KIND, shares: { dead: 1 } };
-  const { timestamp } = JSON.parse(new TextDecoder().decode(ask(apns).reply.body));
+  const { timestamp } = JSON.parse(new TextDecoder().decode(ask(apns).body));
   assert(timestamp > 1_700_000_000_000 && timestamp <= Date.now());
 });
 
