@@ -15,6 +15,7 @@ import { errorText, type Log } from "../transports/command_line/log.ts";
 import type { DeviceDoorEvent } from "../transports/device_socket/listener.ts";
 import type { DoorEvent } from "../transports/http_door/http_door.ts";
 import type { EndpointEvent } from "../transports/push_endpoint/ports.ts";
+import { DeliveryTelemetry } from "./delivery_telemetry.ts";
 
 const HELLO_KINDS: { readonly [K in Extract<PushEvent, { kind: "hello" }>["user"]]: HelloKind } = {
   new: "new",
@@ -26,12 +27,15 @@ const HELLO_KINDS: { readonly [K in Extract<PushEvent, { kind: "hello" }>["user"
 export class Telemetry implements Observer {
   /** The counters. */
   readonly metrics: Metrics;
+  /** Takes the events of the delivery pipeline. */
+  readonly delivery: DeliveryTelemetry;
   readonly #log: Log;
 
   /** Telemetry into these. */
   constructor(metrics: Metrics, log: Log) {
     this.metrics = metrics;
     this.#log = log;
+    this.delivery = new DeliveryTelemetry(metrics.delivery, log);
   }
 
   /** An event of the push actors. */

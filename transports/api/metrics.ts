@@ -2,9 +2,9 @@
  * The numbers of a node, in the text format that Prometheus reads.
  *
  * Invariants: every label comes from a closed set, so that nothing from outside can grow the number
- * of series; every series but those of the endpoint's verdicts exists from the start with the value 0,
- * so that a rate can be computed across the first event; nothing here identifies a device, a channel or a
- * sender.
+ * of series; every series but those of the endpoint's verdicts and the providers' answers exists from
+ * the start with the value 0, so that a rate can be computed across the first event; nothing here
+ * identifies a device, a channel or a sender.
  *
  * Why a class of plain methods over `prom-client`: whoever counts names the event and cannot
  * misspell a label, and the library stays behind one door. It has a registry of its own, so two
@@ -20,7 +20,9 @@
  *
  * @module
  */
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Gauge } from "prom-client";
+import { DeliveryMetrics, NO_REASONS, type ProviderReasons } from "./delivery_metrics.ts";
+import { Series } from "./series.ts";
 
 /** Who said hello: a device without an identity, one that we know, or one whose identity we do not know and replaced. */
 export type HelloKind = "new" | "returning" | "replaced";
@@ -69,65 +71,84 @@ const LOOP_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1
 export class Metrics {
   /** Media type of {@linkcode Metrics.text}. */
   readonly contentType: string;
-  readonly #registry = new Registry();
-  readonly #connections = this.#gauge("device_connections", "Device sockets open now.");
-  readonly #hellos = this.#counter("hellos_total", "Devices that said hello.", ["kind"]);
-  readonly #registers = this.#counter(
+  /** Those of the delivery pipeline. */
+  readonly delivery: DeliveryMetrics;
+  readonly #series = new Series();
+  readonly #connections = this.#series.gauge("device_connections", "Device sockets open now.");
+  readonly #hellos = this.#series.counter("hellos_total", "Devices that said hello.", ["kind"]);
+  readonly #registers = this.#series.counter(
     "registers_total",
     "Answers to a device that registers a channel.",
     ["status"],
   );
-  readonly #unregisters = this.#counter("unregisters_total", "Channels unregistered.", []);
-  readonly #acks = this.#counter("acks_total", "Messages acknowledged by devices.", ["code"]);
-  readonly #nacks = this.#counter("nacks_total", "Messages devices could not use.", ["code"]);
-  readonly #accepted = this.#counter(
+  readonly #unregisters = this.#series.counter("unregisters_total", "Channels unregistered.", []);
+  readonly #acks = this.#series.counter("acks_total", "Messages acknowledged by devices.", [
+    "code",
+  ]);
+  readonly #nacks = this.#series.counter("nacks_total", "Messages devices could not use.", [
+    "code",
+  ]);
+  readonly #accepted = this.#series.counter(
     "messages_accepted_total",
     "Messages answered 201, by where they went first.",
     ["route"],
   );
-  readonly #answers = this.#counter(
+  readonly #answers = this.#series.counter(
     "endpoint_answers_total",
     "Answers of the push endpoint; errno is none for a success.",
     ["status", "errno"],
   );
-  readonly #urgencies = this.#counter(
+  readonly #urgencies = this.#series.counter(
     "messages_urgency_total",
     "Messages answered 201, by their Urgency.",
     ["urgency"],
   );
-  readonly #vapidVerified = this.#counter(
+  readonly #vapidVerified = this.#series.counter(
     "vapid_verified_total",
     "Signed posts whose token was right, by how it names its sender.",
     ["draft", "subject"],
   );
-  readonly #vapidRefused = this.#counter(
+  readonly #vapidRefused = this.#series.counter(
     "vapid_refused_total",
     "Posts refused for their VAPID header, by fault.",
     ["fault"],
   );
-  readonly #delivery = this.#histogram(
+  readonly #delivery = this.#series.histogram(
     "delivery_delay_seconds",
     "From accepting a message to handing it to a device's socket.",
-    DELIVERY_BUCKETS_SECONDS,
+    { buckets: DELIVERY_BUCKETS_SECONDS },
   );
-  readonly #commits = this.#histogram(
+  readonly #commits = this.#series.histogram(
     "commit_seconds",
     "Time of one durable commit of the store.",
-    COMMIT_BUCKETS_SECONDS,
+    { buckets: COMMIT_BUCKETS_SECONDS },
   );
-  readonly #storeErrors = this.#counter("store_errors_total", "Calls the store refused.", []);
-  readonly #crashes = this.#counter("actor_crashes_total", "Actors that crashed.", []);
-  readonly #restarts = this.#counter("actor_restarts_total", "Actors started again.", []);
-  readonly #deadLetters = this.#counter("dead_letters_total", "Messages to ended actors.", []);
-  readonly #loopDelay = this.#histogram(
+  readonly #storeErrors = this.#series.counter(
+    "store_errors_total",
+    "Calls the store refused.",
+    [],
+  );
+  readonly #crashes = this.#series.counter("actor_crashes_total", "Actors that crashed.", []);
+  readonly #restarts = this.#series.counter("actor_restarts_total", "Actors started again.", []);
+  readonly #deadLetters = this.#series.counter(
+    "dead_letters_total",
+    "Messages to ended actors.",
+    [],
+  );
+  readonly #loopDelay = this.#series.histogram(
     "event_loop_delay_seconds",
     "How much later than asked a timer fired.",
-    LOOP_BUCKETS_SECONDS,
+    { buckets: LOOP_BUCKETS_SECONDS },
   );
 
-  /** Makes all series, at 0. */
-  constructor() {
-    this.contentType = this.#registry.contentType;
+  /**
+   * Makes all series, at 0.
+   *
+   * @param reasons Providers' reasons to be counted apart; none by default.
+   */
+  constructor(reasons: ProviderReasons = NO_REASONS) {
+    this.delivery = new DeliveryMetrics(this.#series, reasons);
+    this.contentType = this.#series.registry.contentType;
     for (const kind of HELLO_KINDS) this.#hellos.inc({ kind }, 0);
     for (const route of ROUTES) this.#accepted.inc({ route }, 0);
     for (const status of REGISTER_STATUSES) this.#registers.inc({ status: String(status) }, 0);
@@ -137,7 +158,7 @@ export class Metrics {
     new Gauge({
       name: "process_resident_memory_bytes",
       help: "Resident memory of the process.",
-      registers: [this.#registry],
+      registers: [this.#series.registry],
       collect() {
         this.set(Deno.memoryUsage().rss);
       },
@@ -244,29 +265,7 @@ export class Metrics {
 
   /** All series in the Prometheus text format, version 0.0.4. */
   text(): Promise<string> {
-    return this.#registry.metrics();
-  }
-
-  #counter<L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> {
-    return new Counter({
-      name: `heliograph_${name}`,
-      help,
-      labelNames: [...labelNames],
-      registers: [this.#registry],
-    });
-  }
-
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name: `heliograph_${name}`, help, registers: [this.#registry] });
-  }
-
-  #histogram(name: string, help: string, buckets: readonly number[]): Histogram {
-    return new Histogram({
-      name: `heliograph_${name}`,
-      help,
-      buckets: [...buckets],
-      registers: [this.#registry],
-    });
+    return this.#series.registry.metrics();
   }
 }
 

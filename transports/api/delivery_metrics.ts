@@ -1,0 +1,213 @@
+/**
+ * The numbers of the delivery pipeline, among those of a node.
+ *
+ * Invariants as in `metrics.ts`: every label is of a closed set. Apps, origins, sinks and sources are
+ * no labels, because people name them, and a provider's reason is one only if it is among the
+ * reasons given at the start: what a provider invents is counted as `other`.
+ *
+ * @module
+ */
+
+import type { Series } from "./series.ts";
+
+/** Who delivers to a device. */
+export type MetricPlatform = "apns" | "fcm" | "webpush";
+
+/** How a delivery ended. */
+export type MetricOutcome =
+  | "delivered"
+  | "token_invalid"
+  | "rejected"
+  | "expired"
+  | "failed"
+  | "cancelled";
+
+const PLATFORMS: readonly MetricPlatform[] = ["apns", "fcm", "webpush"];
+const OUTCOMES: readonly MetricOutcome[] = [
+  ...["delivered", "token_invalid", "rejected", "expired", "failed", "cancelled"] as const,
+];
+
+/** The reasons to be counted apart, of each platform. */
+export type ProviderReasons = Readonly<Record<MetricPlatform, ReadonlySet<string>>>;
+
+/** No reason is known: all share a label. */
+export const NO_REASONS: ProviderReasons = {
+  apns: new Set(),
+  fcm: new Set(),
+  webpush: new Set(),
+};
+
+/** A result of a batch. */
+export interface SettledBatch {
+  /** Whose devices. */
+  readonly platform: MetricPlatform;
+  /** How many ended how. */
+  readonly outcomes: Readonly<Record<MetricOutcome, number>>;
+  /** How many are to be tried again. */
+  readonly retries: number;
+  /** From claiming the batch to recording its result. */
+  readonly durationMs: number;
+}
+
+/** Answers of one kind. */
+export interface ProviderAnswers {
+  /** Who answered. */
+  readonly platform: MetricPlatform;
+  /** The status; 0 when there was none. */
+  readonly status: number;
+  /** Why; empty for a success. */
+  readonly reason: string;
+  /** How many. */
+  readonly count: number;
+}
+
+/** Bounds of a batch's time in seconds: some milliseconds on loopback, minutes through a throttled connection. */
+const BATCH_BUCKETS_SECONDS = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
+];
+
+/** The counters, gauges and histograms of the pipeline. */
+export class DeliveryMetrics {
+  readonly #reasons: ProviderReasons;
+  readonly #submitted;
+  readonly #expanded;
+  readonly #deliveries;
+  readonly #retries;
+  readonly #batches;
+  readonly #answers;
+  readonly #connections;
+  readonly #connectFailures;
+  readonly #circuits;
+  readonly #pauses;
+  readonly #batchesLost;
+  readonly #setAside;
+  readonly #sinkFailures;
+  readonly #sourceFailures;
+
+  /** Makes all series, at 0, but those of answers. */
+  constructor(series: Series, reasons: ProviderReasons) {
+    this.#reasons = reasons;
+    const counter = (name: string, help: string) => series.counter(name, help, []);
+    const each = (name: string, help: string) => series.counter(name, help, ["platform"]);
+    this.#submitted = counter("notifications_total", "Notifications accepted.");
+    this.#expanded = counter("recipients_total", "Recipients put into batches.");
+    this.#deliveries = series.counter("deliveries_total", "Recipients that have their outcome.", [
+      ...["platform", "outcome"] as const,
+    ]);
+    this.#retries = each("delivery_retries_total", "Recipients put back to be tried again.");
+    this.#batches = series.histogram(
+      "batch_seconds",
+      "From claiming a batch to recording its result.",
+      { buckets: BATCH_BUCKETS_SECONDS, labelNames: ["platform"] },
+    );
+    this.#answers = series.counter(
+      "provider_answers_total",
+      "Answers of providers; reason is none for a success, class is none without an answer.",
+      [...["platform", "class", "reason"] as const],
+    );
+    this.#connections = series.gauge("provider_connections", "Connections to providers open now.", [
+      "platform",
+    ]);
+    this.#connectFailures = each(
+      "provider_connect_failures_total",
+      "Connections to providers that could not be opened.",
+    );
+    this.#circuits = series.counter(
+      "provider_circuit_changes_total",
+      "How often sending to an origin was interrupted (open) and taken up again (closed).",
+      [...["platform", "state"] as const],
+    );
+    this.#pauses = each("lane_pauses_total", "Apps stopped on a platform until a person helps.");
+    this.#batchesLost = counter("batches_lost_total", "Batches that ended without a result.");
+    this.#setAside = counter("entries_set_aside_total", "Entries nobody can use, kept for people.");
+    this.#sinkFailures = counter("sink_failures_total", "Pages of rows a sink did not take.");
+    this.#sourceFailures = counter("source_failures_total", "Failures of sources, and their ends.");
+    for (const platform of PLATFORMS) {
+      for (const outcome of OUTCOMES) this.#deliveries.inc({ platform, outcome }, 0);
+      for (const state of ["open", "closed"]) this.#circuits.inc({ platform, state }, 0);
+      for (const one of [this.#retries, this.#connectFailures, this.#pauses]) {
+        one.inc({ platform }, 0);
+      }
+      this.#connections.set({ platform }, 0);
+      this.#batches.zero({ platform });
+    }
+  }
+
+  /** A notification was accepted. */
+  submitted(): void {
+    this.#submitted.inc();
+  }
+
+  /** So many recipients were put into batches. */
+  expanded(recipients: number): void {
+    this.#expanded.inc(recipients);
+  }
+
+  /** A batch has its result. */
+  settled({ platform, outcomes, retries, durationMs }: SettledBatch): void {
+    for (const outcome of OUTCOMES) this.#deliveries.inc({ platform, outcome }, outcomes[outcome]);
+    this.#retries.inc({ platform }, retries);
+    this.#batches.observe({ platform }, durationMs / 1_000);
+  }
+
+  /** A provider answered, or did not. */
+  answered({ platform, status, reason, count }: ProviderAnswers): void {
+    const known = this.#reasons[platform].has(reason) ? reason : "other";
+    this.#answers.inc({
+      platform,
+      class: classOf(status, reason),
+      reason: reason === "" ? "none" : known,
+    }, count);
+  }
+
+  /** A connection was opened. */
+  connected(platform: MetricPlatform): void {
+    this.#connections.inc({ platform });
+  }
+
+  /** A connection ended. */
+  disconnected(platform: MetricPlatform): void {
+    this.#connections.dec({ platform });
+  }
+
+  /** A connection could not be opened. */
+  connectFailed(platform: MetricPlatform): void {
+    this.#connectFailures.inc({ platform });
+  }
+
+  /** Sending to an origin was interrupted, or taken up again. */
+  circuitChanged(platform: MetricPlatform, state: "open" | "closed"): void {
+    this.#circuits.inc({ platform, state });
+  }
+
+  /** An app was stopped on a platform. */
+  paused(platform: MetricPlatform): void {
+    this.#pauses.inc({ platform });
+  }
+
+  /** A batch ended without a result. */
+  batchLost(): void {
+    this.#batchesLost.inc();
+  }
+
+  /** An entry was set aside. */
+  setAside(): void {
+    this.#setAside.inc();
+  }
+
+  /** A sink did not take a page. */
+  sinkFailed(): void {
+    this.#sinkFailures.inc();
+  }
+
+  /** A source failed or ended. */
+  sourceFailed(): void {
+    this.#sourceFailures.inc();
+  }
+}
+
+/** The class of a status; what a provider took has no reason, whatever its status. */
+function classOf(status: number, reason: string): string {
+  if (reason === "") return "2xx";
+  return status >= 200 && status < 600 ? `${Math.floor(status / 100)}xx` : "none";
+}
