@@ -108,7 +108,7 @@ Deno.test("startStandIn() rejects for a key that is none", async () => {
   await assertRejects(
     () => startStandIn({ seed: 1, accounts, tls: undefined }),
     Error,
-    "has ended",
+    "Cannot start the stand-in: ",
   );
 });
 
