@@ -230,6 +230,7 @@ class Assembly implements Node {
         ready: () => this.#ready(),
         tree: () => this.tree(),
         metrics: telemetry.metrics,
+        version: VERSION,
         page: { files: dashboardFiles, endpointOrigin: new URL(endpointUrl).origin, deviceUrl },
         onEvent: (event) => telemetry.doorEvent(event),
       }));

@@ -74,6 +74,7 @@ export class PageWorld implements AsyncDisposable {
       ready: () => Promise.resolve([]),
       tree: () => ({}),
       metrics: new Metrics(),
+      version: "0.0.0",
       page: {
         files: dashboardFiles,
         endpointOrigin: `http://127.0.0.1:${endpoint.port}`,

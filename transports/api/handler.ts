@@ -1,38 +1,39 @@
 /**
- * What the API door answers, as a function of the request: health, metrics, the live tree and the
- * files of the page. It knows nothing of sockets; `serve_api.ts` puts it on the network.
+ * What the API door answers, as a function of the request: health, metrics, the live tree, the delivery
+ * pipeline and the files of the page. It knows nothing of sockets; `serve_api.ts` puts it on the network.
  *
- * Order of judgement: path (404), method (405), then, where a token is needed, origin (403) and
- * token (401). Every answer carries the security headers, errors too. There are no cookies, so a
- * browser never authorises a request on its own.
+ * Order of judgement: path (404), method (405), then, where a token is needed, origin (403), token
+ * (401) and scope (403), and only then the body. Every answer carries the security headers, errors too.
+ * There are no cookies, so a browser never authorises a request on its own.
  *
  * @module
  */
 import { quoted } from "../http_door/refusal.ts";
+import { appRoutes } from "./app_routes.ts";
+import type { ApiEvents, DeliveryApi } from "./delivery.ts";
+import { deviceRoutes } from "./device_routes.ts";
+import { eventRoute, statusRoutes } from "./event_routes.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
+import { notificationRoutes } from "./notification_routes.ts";
+import { openApi } from "./openapi.ts";
+import { guarded, Streams } from "./pipeline.ts";
 import { type Answer, json, problem } from "./problem.ts";
-import { type ApiClock, Readiness, type ReadyCheck } from "./readiness.ts";
-
-/** What the door looks at in a request. */
-export interface ApiRequest {
-  /** The method as sent. */
-  readonly method: string;
-  /** The request target: a path, possibly with a query. */
-  readonly target: string;
-  /** The `Host` header, checked already. */
-  readonly host: string;
-  /** The `Origin` header. */
-  readonly origin: string | undefined;
-  /** The `Authorization` header. */
-  readonly authorization: string | undefined;
-  /** The `If-None-Match` header. */
-  readonly ifNoneMatch: string | undefined;
-}
+import { type ApiClock, apiClock, Readiness, type ReadyCheck } from "./readiness.ts";
+import {
+  type ApiRequest,
+  type Call,
+  headerOf,
+  queryOf,
+  type Route,
+  RouteTable,
+  type Scope,
+} from "./route.ts";
 
 /** What became of an API token. */
 export type TokenVerdict =
-  | { readonly kind: "ok" }
+  /** It is good for these scopes; `admin` is good for everything. */
+  | { readonly kind: "ok"; readonly scopes: readonly Scope[] }
   | { readonly kind: "expired" }
   | { readonly kind: "unknown" };
 
@@ -70,6 +71,14 @@ export interface ApiOptions {
   readonly metricsProtected: boolean;
   /** The page. */
   readonly page: PageOptions;
+  /** The program's version, for the document. */
+  readonly version: string;
+  /** The delivery pipeline; without it none of its routes is served. */
+  readonly delivery?: DeliveryApi;
+  /** What happens, for pages that watch; without it they cannot. */
+  readonly events?: ApiEvents;
+  /** Hears what the pipeline could not do; its callers were answered 503. */
+  readonly onFailure?: (error: unknown) => void;
   /** Replaced in tests. */
   readonly clock?: ApiClock;
 }
@@ -82,8 +91,6 @@ export interface ApiHandler {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-type Route = (request: ApiRequest) => Answer | Promise<Answer>;
-
 /**
  * Makes what answers requests.
  *
@@ -92,30 +99,60 @@ type Route = (request: ApiRequest) => Answer | Promise<Answer>;
 export async function apiHandler(options: ApiOptions): Promise<ApiHandler> {
   const { origin } = httpUrl(options.page.endpointOrigin);
   const common = securityHeaders(origin);
-  const routes = new Map<string, Route>([
-    ...await pageRoutes(options.page.files),
-    ["/page.json", () => json(200, { endpointOrigin: origin, deviceUrl: options.page.deviceUrl })],
-    ...dataRoutes(options),
+  const { deviceUrl, files } = options.page;
+  const described = [...nodeRoutes(options), ...deliveryRoutes(options)];
+  const table = new RouteTable([
+    ...await pageRoutes(files),
+    get("/page.json", () => json(200, { endpointOrigin: origin, deviceUrl })),
+    documentRoute(described, options),
+    ...described,
   ]);
   return {
     answer: async (request) => {
-      const answer = await route(request, routes);
+      const answer = await route(request, table, options);
       return { ...answer, headers: { ...common, ...answer.headers } };
     },
     headers: common,
   };
 }
 
-function route(
+async function route(
   request: ApiRequest,
-  routes: ReadonlyMap<string, Route>,
-): Answer | Promise<Answer> {
+  table: RouteTable,
+  options: ApiOptions,
+): Promise<Answer> {
   const path = request.target.split("?", 1)[0] ?? "";
-  const found = routes.get(path);
+  const found = table.find(path);
   if (found === undefined) return problem(404, `nothing is served at ${quoted(path)}`);
-  if (request.method === "GET" || request.method === "HEAD") return found(request);
-  const detail = `${path} accepts GET and HEAD, found ${quoted(request.method)}`;
-  return problem(405, detail, { allow: "GET, HEAD" });
+  const { methods, params } = found;
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  const chosen = methods.get(method);
+  if (chosen === undefined) return wrongMethod(path, request.method, methods);
+  const refusal = chosen.scope === undefined
+    ? undefined
+    : foreignOrigin(request) ?? await tokenRefusal(request, chosen.scope, options);
+  if (refusal !== undefined) return refusal;
+  const call: Call = { ...request, params, query: queryOf(request.target) };
+  return await chosen.answer(call);
+}
+
+function wrongMethod(
+  path: string,
+  method: string,
+  methods: ReadonlyMap<string, unknown>,
+): Answer {
+  const allowed = [...methods.keys()].flatMap((name) => name === "GET" ? ["GET", "HEAD"] : [name]);
+  const named = allowed.length === 1
+    ? allowed.join()
+    : `${allowed.slice(0, -1).join(", ")} and ${allowed.at(-1)}`;
+  const shown = /^[!-~]*$/.test(path) && path.length <= 200 ? path : quoted(path);
+  return problem(405, `${shown} accepts ${named}, found ${quoted(method)}`, {
+    allow: allowed.join(", "),
+  });
+}
+
+function get(path: string, answer: Route["answer"]): Route {
+  return { method: "GET", path, answer };
 }
 
 /** Parses what becomes part of a header: anything but an http URL must not get there. */
@@ -136,57 +173,113 @@ function securityHeaders(endpointOrigin: string): Readonly<Record<string, string
   };
 }
 
-function dataRoutes(options: ApiOptions): readonly (readonly [string, Route])[] {
+/** The document that describes all of this; it says nothing that the program's source does not. */
+function documentRoute(routes: readonly Route[], options: ApiOptions): Route {
+  const document = json(200, openApi(routes, options.delivery?.schemas, options.version));
+  return get("/v1/openapi.json", () => document);
+}
+
+function deliveryRoutes(options: ApiOptions): readonly Route[] {
+  const { delivery, events, clock = apiClock, onFailure = () => {} } = options;
+  const watched = events === undefined ? [] : [eventRoute(events, clock)];
+  if (delivery === undefined) return watched;
+  const pipeline = { delivery, clock, onFailure, streams: new Streams() };
+  const routes = [
+    ...appRoutes(pipeline),
+    ...deviceRoutes(pipeline),
+    ...notificationRoutes(pipeline),
+    ...statusRoutes(pipeline),
+  ];
+  return [...routes.map((route) => guarded(route, onFailure)), ...watched];
+}
+
+function nodeRoutes(options: ApiOptions): readonly Route[] {
   const { metrics } = options;
   const readiness = new Readiness(() => options.ready(), options.clock);
-  const guarded = (inner: Route): Route => async (request) =>
-    foreignOrigin(request) ?? await tokenRefusal(request, options) ?? await inner(request);
-  const numbers: Route = async () => ({
-    status: 200,
-    headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
-    body: await metrics.text(),
-  });
+  const type = "application/json";
   return [
-    ["/healthz", () => json(200, { live: true })],
-    ["/readyz", async () => {
-      const checks = await readiness.check();
-      const ready = checks.every((check) => check.ok);
-      return json(ready ? 200 : 503, { ready, checks });
-    }],
-    ["/metrics", options.metricsProtected ? guarded(numbers) : numbers],
-    ["/v1/tree", guarded(async () => json(200, await options.tree()))],
+    {
+      method: "GET",
+      path: "/healthz",
+      operation: { id: "isLive", summary: "Whether the process runs.", gives: { [type]: "Live" } },
+      answer: () => json(200, { live: true }),
+    },
+    {
+      method: "GET",
+      path: "/readyz",
+      operation: {
+        id: "isReady",
+        summary: "Whether everything a node needs works; 503 with the same body when not.",
+        gives: { [type]: "Ready" },
+      },
+      answer: async () => {
+        const checks = await readiness.check();
+        const ready = checks.every((check) => check.ok);
+        return json(ready ? 200 : 503, { ready, checks });
+      },
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      ...options.metricsProtected ? { scope: "read" } : {},
+      operation: {
+        id: "getMetrics",
+        summary: "The numbers of the node, as Prometheus reads them.",
+        gives: { "text/plain": { type: "string" } },
+      },
+      answer: async () => ({
+        status: 200,
+        headers: { "content-type": metrics.contentType, "cache-control": "no-store" },
+        body: await metrics.text(),
+      }),
+    },
+    {
+      method: "GET",
+      path: "/v1/tree",
+      scope: "read",
+      operation: {
+        id: "getTree",
+        summary: "The live actors.",
+        gives: { [type]: { type: "object" } },
+      },
+      answer: async () => json(200, await options.tree()),
+    },
   ];
 }
 
-async function pageRoutes(
-  files: readonly PageFile[],
-): Promise<readonly (readonly [string, Route])[]> {
+async function pageRoutes(files: readonly PageFile[]): Promise<readonly Route[]> {
   return await Promise.all(files.map(async ({ path, contentType, body: text }) => {
     const body = new TextEncoder().encode(text);
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
     const etag = `"${hash.toHex().slice(0, 32)}"`;
     // A stale page after an upgrade would be a riddle: caches may keep it, but ask each time.
     const validity = { "cache-control": "no-cache", etag };
-    const serve: Route = ({ ifNoneMatch }) =>
-      ifNoneMatch === etag
-        ? { status: 304, headers: validity, body: "" }
-        : { status: 200, headers: { ...validity, "content-type": contentType }, body };
-    return [path, serve] as const;
+    return get(
+      path,
+      (call) =>
+        headerOf(call, "if-none-match") === etag
+          ? { status: 304, headers: validity, body: "" }
+          : { status: 200, headers: { ...validity, "content-type": contentType }, body },
+    );
   }));
 }
 
 /** Refuses what a page of another origin sent: the API is for programs and for its own page. */
-function foreignOrigin({ origin, host }: ApiRequest): Answer | undefined {
-  if (origin === undefined || origin.replace(/^https?:\/\//, "") === host) return undefined;
+function foreignOrigin(request: ApiRequest): Answer | undefined {
+  const origin = headerOf(request, "origin");
+  if (origin === undefined) return undefined;
+  if (origin.replace(/^https?:\/\//, "") === headerOf(request, "host")) return undefined;
   return problem(403, `Origin: ${quoted(origin)} may not use this API`);
 }
 
-/** Refuses a request without a good token (RFC 6750 section 3). */
+/** Refuses a request without a good token, or with one that may do less (RFC 6750 section 3). */
 async function tokenRefusal(
-  { authorization }: ApiRequest,
+  request: ApiRequest,
+  scope: Scope,
   options: ApiOptions,
 ): Promise<Answer | undefined> {
-  const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? "")?.[1];
+  const authorization = headerOf(request, "authorization") ?? "";
+  const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)?.[1];
   if (token === undefined) {
     return problem(401, "an API token is needed: Authorization: Bearer TOKEN", {
       "www-authenticate": CHALLENGE,
@@ -196,12 +289,22 @@ async function tokenRefusal(
   const verdict = await options.verifyToken(token);
   switch (verdict.kind) {
     case "ok":
-      return undefined;
+      return allows(verdict.scopes, scope) ? undefined : needsScope(scope);
     case "expired":
       return badToken("token expired");
     case "unknown":
       return badToken("unknown token");
   }
+}
+
+function allows(scopes: readonly Scope[], scope: Scope): boolean {
+  return scopes.includes(scope) || scopes.includes("admin");
+}
+
+function needsScope(scope: Scope): Answer {
+  return problem(403, `needs scope ${scope}`, {
+    "www-authenticate": `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`,
+  });
 }
 
 const CHALLENGE = 'Bearer realm="heliograph"';

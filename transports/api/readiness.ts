@@ -19,14 +19,17 @@ export interface ReadyCheck {
   readonly detail: string;
 }
 
-/** The timer that the deadline needs. */
+/** The time and timer that deadlines need. */
 export interface ApiClock {
+  /** Monotonic time in milliseconds. */
+  now(): number;
   /** Calls `run` once after `ms`, unless the returned function is called before. */
   after(ms: number, run: () => void): () => void;
 }
 
 /** The real clock. */
 export const apiClock: ApiClock = {
+  now: () => performance.now(),
   after(ms, run) {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);

@@ -18,9 +18,15 @@ import { API_TOKENS_FILE_BYTES_MAX, API_TOKENS_LOOK_MS, API_TOKENS_MAX } from ".
 import { makePrivateFolder, readPrivateFile, replacePrivateFile } from "./private_file.ts";
 import { Secret } from "./secret.ts";
 
+/** What a token may do: look, send with its devices, or everything. */
+export type TokenScope = "read" | "send" | "admin";
+
+/** All scopes, from least to most. */
+export const TOKEN_SCOPES: readonly TokenScope[] = ["read", "send", "admin"];
+
 /** What a presented token is. */
 export type TokenVerdict =
-  | { readonly kind: "ok"; readonly name: string }
+  | { readonly kind: "ok"; readonly name: string; readonly scopes: readonly TokenScope[] }
   | { readonly kind: "expired"; readonly name: string }
   | { readonly kind: "unknown" };
 
@@ -38,6 +44,8 @@ interface StoredToken {
   readonly sha256: string;
   readonly created: string;
   readonly expires: string | null;
+  /** Absent in files from before there were scopes: such a token may do everything. */
+  readonly scopes?: readonly TokenScope[];
 }
 
 /** A token that was made: the only time its text is known. */
@@ -48,6 +56,8 @@ export type MadeToken =
     readonly token: Secret<string>;
     /** Its name. */
     readonly name: string;
+    /** What it may do. */
+    readonly scopes: readonly TokenScope[];
     /** When it ends, in milliseconds since 1970; never when absent. */
     readonly expiresAt: number | undefined;
     /** The file that knows its hash. */
@@ -62,6 +72,8 @@ type Tokens =
 
 /** The name of the main token in logs. */
 const MAIN = "main";
+
+const EVERYTHING: readonly TokenScope[] = ["admin"];
 
 function tokensPath(data: string): string {
   return join(data, "api-tokens.json");
@@ -82,11 +94,18 @@ function isTime(value: unknown): value is string {
 /** One entry of the file, `undefined` when it is not what this module writes. */
 function storedToken(value: unknown): StoredToken | undefined {
   if (!isRecord(value)) return undefined;
-  const { name, sha256, created, expires } = value;
+  const { name, sha256, created, expires, scopes } = value;
   if (typeof name !== "string" || !isTime(created)) return undefined;
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) return undefined;
   if (expires !== null && !isTime(expires)) return undefined;
-  return { name, sha256, created, expires };
+  const token = { name, sha256, created, expires };
+  if (scopes === undefined) return token;
+  return isScopes(scopes) ? { ...token, scopes } : undefined;
+}
+
+function isScopes(value: unknown): value is readonly TokenScope[] {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((scope) => TOKEN_SCOPES.some((known) => known === scope));
 }
 
 function parseTokens(path: string, text: string): Tokens {
@@ -136,6 +155,8 @@ export interface TokenRequest {
   readonly name: string | undefined;
   /** How long it is valid, for ever when absent. */
   readonly lifetimeSeconds: number | undefined;
+  /** What it may do; everything when absent. */
+  readonly scopes?: readonly TokenScope[] | undefined;
 }
 
 /** Makes a token, appends its hash to `DATA/api-tokens.json` (mode 0600) and returns its text. */
@@ -144,6 +165,7 @@ export function makeApiToken(request: TokenRequest, clock: TokenClock): MadeToke
   if (folder.kind === "failed") return folder;
   const path = tokensPath(request.data);
   const token = generateApiToken();
+  const { scopes = EVERYTHING } = request;
   const now = clock.wallNow();
   const expiresAt = request.lifetimeSeconds === undefined
     ? undefined
@@ -164,17 +186,19 @@ export function makeApiToken(request: TokenRequest, clock: TokenClock): MadeToke
       sha256: hash(token).toString("hex"),
       created: new Date(now).toISOString(),
       expires: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+      scopes,
     };
     return { text: `${JSON.stringify({ tokens: [...known.tokens, entry] }, null, 2)}\n` };
   });
   if (written.kind === "failed") return written;
-  return { kind: "made", token: new Secret(token), name, expiresAt, path };
+  return { kind: "made", token: new Secret(token), name, scopes, expiresAt, path };
 }
 
 /** A token as it is compared. */
 interface KnownToken {
   readonly name: string;
   readonly digest: Buffer;
+  readonly scopes: readonly TokenScope[];
   readonly expiresAt: number;
 }
 
@@ -205,7 +229,12 @@ export class ApiTokens {
     this.#path = tokensPath(options.data);
     this.#clock = options.clock;
     this.#onProblem = options.onProblem;
-    this.#main = { name: MAIN, digest: hash(options.main.reveal()), expiresAt: Infinity };
+    this.#main = {
+      name: MAIN,
+      digest: hash(options.main.reveal()),
+      scopes: EVERYTHING,
+      expiresAt: Infinity,
+    };
     this.#look();
   }
 
@@ -221,8 +250,10 @@ export class ApiTokens {
       if (timingSafeEqual(known.digest, digest)) found = known;
     }
     if (found === undefined) return { kind: "unknown" };
-    const isExpired = this.#clock.wallNow() >= found.expiresAt;
-    return { kind: isExpired ? "expired" : "ok", name: found.name };
+    const { name, scopes, expiresAt } = found;
+    return this.#clock.wallNow() >= expiresAt
+      ? { kind: "expired", name }
+      : { kind: "ok", name, scopes };
   }
 
   /** Reads the file again when it is another than at the last look. */
@@ -240,6 +271,7 @@ export class ApiTokens {
     this.#named = read.tokens.map((token) => ({
       name: token.name,
       digest: Buffer.from(token.sha256, "hex"),
+      scopes: token.scopes ?? EVERYTHING,
       expiresAt: token.expires === null ? Infinity : Date.parse(token.expires),
     }));
   }

@@ -31,6 +31,12 @@ export type CredentialCheck<C> = (
   credentials: C,
 ) => readonly InputProblem[] | Promise<readonly InputProblem[]>;
 
+/** Credentials for Web Push as they are given. */
+export interface GivenWebPushCredentials extends WebPushCredentials {
+  /** The VAPID public key, to be compared with the private one; it is not kept. */
+  readonly vapidPublicKey?: string;
+}
+
 /** The platforms' own checks. */
 export interface CredentialChecks {
   /** A signing key or certificate with its key. No message repeats a secret. */
@@ -38,7 +44,7 @@ export interface CredentialChecks {
   /** A service account. */
   readonly fcm: CredentialCheck<FcmCredentials>;
   /** A VAPID key and its subject. */
-  readonly webpush: CredentialCheck<WebPushCredentials>;
+  readonly webpush: CredentialCheck<GivenWebPushCredentials>;
 }
 
 /** An app's name: part of URLs and commands, so no character of it needs a quote anywhere. */
@@ -90,6 +96,7 @@ export const credentialsSchema = v.pipe(
     ),
     webpush: v.exactOptional(fields({
       vapidPrivateKey: text(43, 43, /^[A-Za-z0-9_-]+$/, "a base64url private key"),
+      vapidPublicKey: v.exactOptional(text(87, 88, /^[A-Za-z0-9_=-]+$/, "a base64url public key")),
       subject: text(
         1,
         NAME_CHARS_MAX,
@@ -108,15 +115,18 @@ export async function readCredentials(
 ): Promise<Read<Credentials>> {
   const read = readInput(credentialsSchema, body, { secret: true });
   if (read.kind === "problems") return read;
-  const credentials: Credentials = read.value;
+  const { apns, fcm, webpush } = read.value;
   const problems = [
-    ...below("apns", await found(credentials.apns, checks.apns)),
-    ...below("fcm", await found(credentials.fcm, checks.fcm)),
-    ...below("webpush", await found(credentials.webpush, checks.webpush)),
+    ...below("apns", await found(apns, checks.apns)),
+    ...below("fcm", await found(fcm, checks.fcm)),
+    ...below("webpush", await found(webpush, checks.webpush)),
   ];
-  return problems.length === 0
-    ? { kind: "value", value: credentials }
-    : { kind: "problems", problems };
+  if (problems.length > 0) return { kind: "problems", problems };
+  return { kind: "value", value: { ...read.value, ...webpush === undefined ? {} : kept(webpush) } };
+}
+
+function kept({ vapidPrivateKey, subject }: GivenWebPushCredentials): Credentials {
+  return { webpush: { vapidPrivateKey, subject } };
 }
 
 async function found<C>(

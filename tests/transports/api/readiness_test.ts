@@ -9,6 +9,10 @@ class HandClock implements ApiClock {
     return this.#armed.size;
   }
 
+  now(): number {
+    return 0;
+  }
+
   after(_ms: number, run: () => void): () => void {
     this.#armed.add(run);
     return () => this.#armed.delete(run);

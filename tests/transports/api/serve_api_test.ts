@@ -1,22 +1,24 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { request as httpRequest } from "node:http";
 import { Metrics } from "../../../transports/api/metrics.ts";
-import { serveApi, type ServeApiOptions } from "../../../transports/api/serve_api.ts";
+import { serveApi, type ServeApiOptions, type TokenVerdict } from "../../../transports/api/serve_api.ts";
 import { exchange } from "../http_door/raw_client.ts";
 
-const TOKENS: ReadonlyMap<string, "ok" | "expired"> = new Map([
-  ["good-token", "ok"],
-  ["old-token", "expired"],
+const TOKENS: ReadonlyMap<string, TokenVerdict> = new Map<string, TokenVerdict>([
+  ["good-token", { kind: "ok", scopes: ["read"] }],
+  ["sending-token", { kind: "ok", scopes: ["send"] }],
+  ["old-token", { kind: "expired" }],
 ]);
 
 function options(changes: Partial<ServeApiOptions> = {}): ServeApiOptions {
   return {
     hostname: "127.0.0.1",
     port: 0,
-    verifyToken: (token) => ({ kind: TOKENS.get(token) ?? "unknown" }),
+    verifyToken: (token) => TOKENS.get(token) ?? { kind: "unknown" },
     ready: () => Promise.resolve([{ name: "store", ok: true, detail: "answers" }]),
     tree: () => ({ path: "root", children: [] }),
     metrics: new Metrics(),
+    version: "1.2.3",
     page: {
       files: [{ path: "/", contentType: "text/html; charset=utf-8", body: "<p>Hello, wörld</p>" }],
       endpointOrigin: "https://push.example:8443/ignored",
@@ -181,6 +183,17 @@ const ROWS: readonly Row[] = [
     status: 401,
     headers: { "www-authenticate": 'Bearer realm="heliograph", error="invalid_token"' },
     body: '{"title":"Unauthorized","status":401,"detail":"token expired"}\n',
+  },
+  {
+    what: "a token that may do something else",
+    path: "/v1/tree",
+    send: { authorization: "Bearer sending-token" },
+    status: 403,
+    headers: {
+      "content-type": PROBLEM,
+      "www-authenticate": 'Bearer realm="heliograph", error="insufficient_scope", scope="read"',
+    },
+    body: '{"title":"Forbidden","status":403,"detail":"needs scope read"}\n',
   },
   {
     what: "a good token, scheme in lower case",

@@ -53,7 +53,7 @@ class World implements Disposable {
 Deno.test("ApiTokens.verify() knows the main token and no other", () => {
   using world = new World();
   const tokens = world.verifier();
-  assertEquals(tokens.verify(MAIN), { kind: "ok", name: "main" });
+  assertEquals(tokens.verify(MAIN), { kind: "ok", name: "main", scopes: ["admin"] });
   for (const wrong of ["", "x", MAIN.slice(1), `${MAIN} `, MAIN.toUpperCase()]) {
     assertEquals(tokens.verify(wrong), { kind: "unknown" });
   }
@@ -66,8 +66,8 @@ Deno.test("ApiTokens.verify() follows the file: made, expired, revoked", () => {
   const other = world.make();
   assertEquals(tokens.verify(ci), { kind: "unknown" }, "not looked again yet");
   world.clock.time += API_TOKENS_LOOK_MS;
-  assertEquals(tokens.verify(ci), { kind: "ok", name: "ci" });
-  assertEquals(tokens.verify(other), { kind: "ok", name: "token-1" });
+  assertEquals(tokens.verify(ci), { kind: "ok", name: "ci", scopes: ["admin"] });
+  assertEquals(tokens.verify(other), { kind: "ok", name: "token-1", scopes: ["admin"] });
   world.clock.time += 60_000 - API_TOKENS_LOOK_MS - 1;
   assertEquals(tokens.verify(ci).kind, "ok");
   world.clock.time += 1;
@@ -159,4 +159,36 @@ Deno.test("ApiTokens.verify() refuses named tokens while others may write their 
   world.clock.time += API_TOKENS_LOOK_MS;
   assertEquals(tokens.verify(token), { kind: "unknown" });
   assertMatch(world.problems[0] ?? "", /open to other users \(mode 0666\)/);
+});
+
+Deno.test("ApiTokens.verify() says what a token may do, and lets tokens from before scopes do everything", () => {
+  using world = new World();
+  const request = { data: world.folder.path, lifetimeSeconds: undefined };
+  const made = makeApiToken({ ...request, name: "ci", scopes: ["read", "send"] }, world.clock);
+  assert(made.kind === "made");
+  assertEquals(made.scopes, ["read", "send"]);
+  const old = world.make("old");
+  const stored = JSON.parse(Deno.readTextFileSync(world.path));
+  assertEquals(stored.tokens[0].scopes, ["read", "send"]);
+  delete stored.tokens[1].scopes;
+  Deno.writeTextFileSync(world.path, JSON.stringify(stored));
+  const tokens = world.verifier();
+  const scopes = (token: string) => {
+    const verdict = tokens.verify(token);
+    return verdict.kind === "ok" ? verdict.scopes : verdict.kind;
+  };
+  assertEquals(scopes(made.token.reveal()), ["read", "send"]);
+  assertEquals(scopes(old), ["admin"]);
+});
+
+Deno.test("ApiTokens.verify() refuses named tokens while one has a scope that is none", () => {
+  for (const scopes of [[], ["root"], "admin", null]) {
+    using world = new World();
+    const token = world.make();
+    const stored = JSON.parse(Deno.readTextFileSync(world.path));
+    stored.tokens[0].scopes = scopes;
+    Deno.writeTextFileSync(world.path, JSON.stringify(stored));
+    assertEquals(world.verifier().verify(token), { kind: "unknown" });
+    assertMatch(world.problems[0] ?? "", /tokens\[0\] is malformed/);
+  }
 });

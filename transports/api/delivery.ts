@@ -1,0 +1,124 @@
+/**
+ * What the API needs of the delivery pipeline. The service fits this interface structurally; nothing
+ * here knows how it does it.
+ *
+ * Views are data for JSON as they are. A rejection means that the store is not available now.
+ *
+ * @module
+ */
+
+/** One thing that is wrong with a request. */
+export interface Problem {
+  /** Where: `content.apns.priority`; empty for the whole. */
+  readonly path: string;
+  /** What was found, and what is allowed. */
+  readonly message: string;
+}
+
+/** What a request came to. */
+export type Reply<T> =
+  | { readonly kind: "ok"; readonly value: T }
+  | { readonly kind: "invalid"; readonly problems: readonly Problem[] }
+  | { readonly kind: "too_many"; readonly message: string }
+  | { readonly kind: "unknown"; readonly message: string }
+  | { readonly kind: "conflict"; readonly message: string };
+
+/** A reply that holds no value. */
+export type Refused = Exclude<Reply<never>, { readonly kind: "ok" }>;
+
+/** A row of a streamed body. */
+export interface InputRow {
+  /** Its line, from 1. */
+  readonly line: number;
+  /** What stands there. */
+  readonly value: unknown;
+}
+
+/** What some rows came to. */
+export interface ImportedRows {
+  /** Rows that are stored. */
+  readonly imported: number;
+  /** The others, by line. */
+  readonly failed: readonly { readonly line: number; readonly problems: readonly Problem[] }[];
+}
+
+/** A JSON Schema (2020-12). */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** Parameters of a query by name. */
+export type Query = Readonly<Record<string, string>>;
+
+/** The delivery pipeline as its callers see it. */
+export interface DeliveryApi {
+  /** Schemas of what it takes. */
+  readonly schemas: {
+    readonly app: JsonSchema;
+    readonly device: JsonSchema;
+    readonly deviceRow: JsonSchema;
+    readonly notification: JsonSchema;
+    readonly recipient: JsonSchema;
+  };
+  /** Saves an app's credentials. */
+  putApp(name: string, body: unknown): Promise<Reply<unknown>>;
+  /** What is public of an app. */
+  app(name: string): Promise<Reply<unknown>>;
+  /** All apps. */
+  apps(): Promise<readonly unknown[]>;
+  /** Removes an app with its devices. */
+  removeApp(name: string): Promise<Reply<null>>;
+  /** Resumes paused lanes: all, or the one of the query's `platform`. */
+  resumeApp(name: string, query: Query): Promise<Reply<readonly string[]>>;
+  /** Registers a device. */
+  putDevice(id: string, body: unknown): Promise<Reply<unknown>>;
+  /** A device. */
+  device(id: string): Promise<Reply<unknown>>;
+  /** A page of devices. */
+  devices(query: Query): Promise<Reply<unknown>>;
+  /** Removes a device. */
+  removeDevice(id: string): Promise<Reply<null>>;
+  /** Registers up to a thousand devices. */
+  importDevices(rows: readonly InputRow[]): Promise<ImportedRows>;
+  /** An app's devices, part by part. */
+  exportDevices(query: Query): Promise<Reply<AsyncIterable<readonly unknown[]>>>;
+  /** Accepts a notification. */
+  submit(
+    body: unknown,
+    idempotencyKey?: string,
+  ): Promise<Reply<{ readonly id: string; readonly repeated: boolean }>>;
+  /** Whether recipients can be added to a notification. */
+  open(id: string): Promise<Reply<null>>;
+  /** Adds up to a thousand recipients to an open notification. */
+  addRecipients(id: string, rows: readonly InputRow[]): Promise<Reply<ImportedRows>>;
+  /** Closes an open notification. */
+  close(id: string): Promise<Reply<unknown>>;
+  /** Stops what has not been sent. */
+  cancel(id: string): Promise<Reply<unknown>>;
+  /** A notification with its progress. */
+  notification(id: string): Promise<Reply<unknown>>;
+  /** A page of notifications. */
+  notifications(query: Query): Promise<Reply<unknown>>;
+  /** A page of a notification's deliveries. */
+  deliveries(id: string, query: Query): Promise<Reply<unknown>>;
+  /** How the pipeline is loaded. */
+  status(): Promise<unknown>;
+  /** Entries that no node can use. */
+  deadLetters(query: Query): Promise<Reply<readonly unknown[]>>;
+}
+
+/** Something that happened, for those who watch. */
+export interface EventFrame {
+  /** What it is about. */
+  readonly type: "bar" | "status";
+  /** Data for JSON. */
+  readonly data: unknown;
+}
+
+/** Where events come from. */
+export interface ApiEvents {
+  /**
+   * Calls the listener with each event; the listener returns at once and never throws.
+   *
+   * @returns What ends the subscription; `undefined` when there are as many as there may be.
+   */
+  subscribe(listener: (frame: EventFrame) => void): (() => void) | undefined;
+}
