@@ -1,0 +1,50 @@
+/**
+ * Renders what a notification says into the plaintext of a push message.
+ *
+ * Unless the notification brings a payload of its own, a service worker gets `{title, body, data}` as JSON; with
+ * a URL to open, the payload is a declarative message, which Safari shows without a service worker and others
+ * can read as JSON (Push API, "Declarative push message").
+ *
+ * @module
+ */
+
+import { quoted } from "../http_door/refusal.ts";
+import type { Content } from "../provider/provider.ts";
+import type { Bytes } from "./crypto.ts";
+import { PLAINTEXT_BYTES_MAX } from "./limits.ts";
+
+/** The number that says what kind of JSON it is: that of the RFC. */
+const DECLARATIVE = 8030;
+
+/** A plaintext, or why there is none. */
+export type RenderedWebPush =
+  | { readonly kind: "rendered"; readonly plaintext: Bytes }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Renders the plaintext of a notification. */
+export function renderWebPush(content: Content): RenderedWebPush {
+  const payload = content.webpush?.payload;
+  const navigate = content.webpush?.navigate;
+  if (payload === undefined && navigate !== undefined) {
+    if (content.title === undefined) return refused("navigate needs a title");
+    if (!URL.canParse(navigate)) {
+      return refused(`navigate must be a URL, found ${quoted(navigate)}`);
+    }
+  }
+  const text = typeof payload === "string" ? payload : JSON.stringify(payload ?? message(content));
+  const plaintext = new TextEncoder().encode(text);
+  return plaintext.length > PLAINTEXT_BYTES_MAX
+    ? refused(`payload of ${plaintext.length} bytes exceeds ${PLAINTEXT_BYTES_MAX}`)
+    : { kind: "rendered", plaintext };
+}
+
+function message({ title, body, data, webpush }: Content): unknown {
+  const navigate = webpush?.navigate;
+  return navigate === undefined
+    ? { title, body, data }
+    : { web_push: DECLARATIVE, notification: { title, navigate, body, data } };
+}
+
+function refused(reason: string): RenderedWebPush {
+  return { kind: "refused", reason };
+}
