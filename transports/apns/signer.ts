@@ -61,7 +61,8 @@ export class Signer {
 
   /**
    * A token instead of one that was refused: the one that has replaced it, or a new one, unless the
-   * refused one was signed within the last 20 minutes. Then what is wrong is not its age.
+   * refused one was signed within the last 20 minutes or would be the same again. Then what is wrong
+   * is not its age.
    */
   async renew(used: string, refusal: Renew): Promise<Renewed<string>> {
     const token = await this.token();
@@ -70,7 +71,11 @@ export class Signer {
     if (current !== undefined && !this.#mayReplace(current)) {
       return { kind: "refused", verdict: this.#explain(refusal) };
     }
-    return { kind: "renewed", credential: (await this.#sign()).text };
+    const { text } = await this.#sign();
+    // Within the same half hour it is the same token: signatures here are deterministic (RFC 6979).
+    return text === used
+      ? { kind: "refused", verdict: this.#explain(refusal) }
+      : { kind: "renewed", credential: text };
   }
 
   #isDue(token: SignedToken): boolean {
@@ -83,7 +88,7 @@ export class Signer {
     return Math.abs(this.#clock.wallNow() - signedAt) >= TOKEN_INTERVAL_MS_MIN;
   }
 
-  /** Why a token is refused that is young: the clock, if Apple says it is expired. */
+  /** Why a young token is refused: for the clock, if Apple says that it has expired. */
   #explain({ status, reason, serverTime }: Renew): Verdict {
     if (reason !== "ExpiredProviderToken") return { kind: "pause", status, reason };
     const aheadMs = serverTime === undefined ? 0 : this.#clock.wallNow() - serverTime;
@@ -91,7 +96,7 @@ export class Signer {
     const clock = minutes === 0
       ? "is its clock right?"
       : `its clock is ${minutes} minutes ${aheadMs > 0 ? "ahead of" : "behind"} Apple's`;
-    const explained = `${reason}, although this machine signed the token a moment ago: ${clock}`;
+    const explained = `${reason}, although the token is not an hour old: ${clock}`;
     return { kind: "pause", status, reason: explained };
   }
 

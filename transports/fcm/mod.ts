@@ -12,3 +12,6 @@ export {
   GOOGLE_TOKEN_URI,
 } from "./credentials.ts";
 export { fcmProvider, type FcmProviderOptions } from "./provider.ts";
+export { type Connect, type ConnectTarget, http2Connector } from "../provider/connect.ts";
+export type * from "../provider/provider.ts";
+export type * from "../http2/exchange.ts";
