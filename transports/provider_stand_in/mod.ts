@@ -18,6 +18,7 @@
 export { type MadeAccounts, makeAccounts, recipientAddress } from "./accounts.ts";
 export type { ApnsAccount } from "./apns.ts";
 export type { Behaviour, Seen } from "./behaviour.ts";
+export { type MadeCertificate, makeCertificate } from "./certificate.ts";
 export { expectedAnswer, type Fate, FATES, OUTCOME_OF, type Shares } from "./fate.ts";
 export type { Accounts, Change, Opening, Ports, Recipient } from "./messages.ts";
 export type { ServiceAccount } from "./oauth.ts";
