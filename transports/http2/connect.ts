@@ -7,7 +7,7 @@
  * @module
  */
 
-import { type Http2Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { type Http2Clock, SYSTEM_CLOCK, type TimerHandle } from "./clock.ts";
 import { Http2Connection } from "./connection.ts";
 import type { HttpConnection } from "./exchange.ts";
 import { Http2ConnectError, type Http2ConnectErrorCode } from "./errors.ts";
@@ -89,29 +89,46 @@ export async function connectHttp2(options: ConnectHttp2Options): Promise<HttpCo
 /** The time all steps of connecting have together. */
 class Attempt implements Disposable {
   readonly timeoutText: string;
-  over = false;
+  readonly #clock: Http2Clock;
+  readonly #timeoutMs: number;
   readonly #controller = new AbortController();
-  readonly #stop: () => void;
+  readonly #timer: TimerHandle;
 
   constructor(clock: Http2Clock, timeoutMs: number) {
     this.timeoutText = `not done within ${timeoutMs} ms`;
-    const timer = clock.set(timeoutMs, () => {
-      this.over = true;
-      this.#controller.abort(new Error(this.timeoutText));
-    });
-    this.#stop = () => clock.clear(timer);
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#timer = clock.set(timeoutMs, () => this.#controller.abort(new Error(this.timeoutText)));
+  }
+
+  /** Whether the time is over. */
+  get over(): boolean {
+    return this.signal.aborted;
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
-  onTimeout(callback: () => void): void {
-    this.signal.addEventListener("abort", callback);
+  /** Calls back when the time is over, at once if it is; the result takes that back. */
+  onTimeout(callback: () => void): () => void {
+    if (this.over) callback();
+    else this.signal.addEventListener("abort", callback);
+    return () => this.signal.removeEventListener("abort", callback);
+  }
+
+  /** One of so many equal shares of the time, from now. */
+  share(count: number): Disposable & { readonly signal: AbortSignal } {
+    const own = new AbortController();
+    const timer = this.#clock.set(this.#timeoutMs / count, () => own.abort());
+    return {
+      signal: AbortSignal.any([own.signal, this.signal]),
+      [Symbol.dispose]: () => this.#clock.clear(timer),
+    };
   }
 
   [Symbol.dispose](): void {
-    this.#stop();
+    this.#clock.clear(this.#timer);
   }
 }
 
@@ -130,19 +147,19 @@ async function openSocket(
   }
 }
 
-/** Tries the addresses one after the other. */
+/** Tries the addresses one after the other; each has its share of the time. */
 async function openTcp(options: ConnectHttp2Options, attempt: Attempt): Promise<Deno.TcpConn> {
   const { hostname, port, addresses = [hostname] } = options;
-  let failure: unknown;
+  let failure: unknown = new Error("no address");
   for (const address of addresses) {
+    using share = attempt.share(addresses.length);
     try {
-      const conn = await Deno.connect({ hostname: address, port, signal: attempt.signal });
+      const conn = await Deno.connect({ hostname: address, port, signal: share.signal });
       // Writes are packed here already; Nagle's algorithm would only hold the second one back.
       conn.setNoDelay();
       return conn;
     } catch (error) {
       failure = error;
-      if (attempt.over) break;
     }
   }
   throw connectError(options, attempt, failure, "refused");
@@ -186,15 +203,18 @@ async function openTlsWithCertificate(
     alpnProtocols: ["h2"],
   });
   const timeout = Promise.withResolvers<never>();
-  attempt.onTimeout(() => timeout.reject(new Error(attempt.timeoutText)));
+  const handled = attempt.onTimeout(() => timeout.reject(new Error(attempt.timeoutText)));
+  let conn: Deno.TlsConn;
   try {
-    const conn = await Promise.race([connecting, timeout.promise]);
-    return await shakeHands(options, conn, attempt);
+    conn = await Promise.race([connecting, timeout.promise]);
   } catch (error) {
     // Deno takes no signal here: a connection that comes about too late is closed then.
-    if (attempt.over) connecting.then((conn) => conn.close(), () => {});
+    connecting.then((late) => late.close(), () => {});
     throw connectError(options, attempt, error, "refused");
+  } finally {
+    handled();
   }
+  return await shakeHands(options, conn, attempt);
 }
 
 async function shakeHands(
@@ -202,8 +222,7 @@ async function shakeHands(
   conn: Deno.TlsConn,
   attempt: Attempt,
 ): Promise<Deno.TlsConn> {
-  const close = () => conn.close();
-  attempt.signal.addEventListener("abort", close);
+  const handled = attempt.onTimeout(() => conn.close());
   try {
     const { alpnProtocol } = await conn.handshake();
     if (alpnProtocol === "h2") return conn;
@@ -212,7 +231,7 @@ async function shakeHands(
     if (!attempt.over) conn.close();
     throw connectError(options, attempt, error, "tls");
   } finally {
-    attempt.signal.removeEventListener("abort", close);
+    handled();
   }
 }
 

@@ -303,7 +303,7 @@ export function blockOf(count: number, body = "hello"): RequestBlock {
 }
 
 /** The connection takes a request and its answer. */
-export async function assertWorks({ client, peer }: Pair): Promise<void> {
+export async function assertWorks({ client, peer }: Pick<Pair, "client" | "peer">): Promise<void> {
   const exchange = client.exchange(blockOf(1));
   const { streamId } = await peer.request();
   await peer.answer(streamId, 200);
