@@ -1,21 +1,28 @@
 /**
- * Makes what a sender and a stand-in have to agree on: keys, accounts, and the addresses of recipients.
+ * Makes what a sender and a stand-in have to agree on: keys and accounts.
  *
  * @module
  */
 
 import { createECDH, generateKeyPairSync, randomBytes } from "node:crypto";
-import type { Credentials, Platform } from "../provider/provider.ts";
-import { hashAddress } from "./fate.ts";
+import type { Credentials } from "../provider/provider.ts";
 import type { Accounts } from "./messages.ts";
 import type { Origins } from "./stand_in.ts";
+
+/** What a browser tells of its keys, base64url (RFC 8291 section 2). */
+export interface ReceiverKeys {
+  /** Its public key, 65 bytes. */
+  readonly p256dh: string;
+  /** Its authentication secret, 16 bytes. */
+  readonly auth: string;
+}
 
 /** Keys that were made for one stand-in. */
 export interface MadeAccounts {
   /** What the stand-in is told. */
   readonly accounts: Accounts;
-  /** `p256dh` (65 bytes) and `auth` (16 bytes) of every Web Push recipient. */
-  readonly receiverKeys: Uint8Array;
+  /** The keys of every Web Push recipient. */
+  readonly receiver: ReceiverKeys;
   /** The VAPID public key, base64url. */
   readonly vapidPublicKey: string;
   /** What the sender's app is told, when it is known where the stand-in is. */
@@ -35,7 +42,7 @@ export function makeAccounts(): MadeAccounts {
   const vapidPublicKey = vapid.generateKeys().toString("base64url");
   const receiver = createECDH("prime256v1");
   const auth = randomBytes(16);
-  const receiverKeys = new Uint8Array([...receiver.generateKeys(), ...auth]);
+  const p256dh = receiver.generateKeys().toString("base64url");
   const accounts: Accounts = {
     apns: { ...APNS, publicKey: pem(apns.publicKey.export({ type: "spki", format: "pem" })) },
     fcm: {
@@ -56,7 +63,7 @@ export function makeAccounts(): MadeAccounts {
   const vapidPrivateKey = vapid.getPrivateKey().toString("base64url");
   return {
     accounts,
-    receiverKeys,
+    receiver: { p256dh, auth: auth.toString("base64url") },
     vapidPublicKey,
     credentials: (origins) => ({
       apns: { ...APNS, key: apnsKey, origin: origins.apns },
@@ -74,33 +81,6 @@ export function makeAccounts(): MadeAccounts {
       webpush: { vapidPrivateKey, subject: SUBJECT },
     }),
   };
-}
-
-/**
- * The address of a recipient by its number: always the same, and as long as real ones are.
- *
- * @param platform Whose recipient.
- * @param number Its number, an integer below 2^32.
- * @param origins Where the stand-in is.
- */
-export function recipientAddress(platform: Platform, number: number, origins: Origins): string {
-  const digits = digitsOf(number);
-  switch (platform) {
-    case "apns":
-      return digits + digits;
-    case "fcm":
-      return `${digits.slice(0, 22)}:APA91b${digits.repeat(4)}`;
-    case "webpush":
-      return `${origins.webpush}/wp/${digits}${digits}`;
-  }
-}
-
-/** 32 hexadecimal digits that begin with the number's own eight, so that no two are the same. */
-function digitsOf(number: number): string {
-  const own = number.toString(16).padStart(8, "0");
-  const { high, low } = hashAddress(own);
-  const more = `${high.toString(16).padStart(8, "0")}${low.toString(16).padStart(8, "0")}`;
-  return own + more + more.slice(0, 8);
 }
 
 /** Node's types know a PEM export as text or bytes; it is text. */

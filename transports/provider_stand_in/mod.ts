@@ -15,12 +15,20 @@
  * @module
  */
 
-export { type MadeAccounts, makeAccounts, recipientAddress } from "./accounts.ts";
+export { type MadeAccounts, makeAccounts, type ReceiverKeys } from "./accounts.ts";
 export type { ApnsAccount } from "./apns.ts";
 export type { Behaviour, Seen } from "./behaviour.ts";
 export { type MadeCertificate, makeCertificate } from "./certificate.ts";
 export { expectedAnswer, type Fate, FATES, OUTCOME_OF, type Shares } from "./fate.ts";
 export type { Accounts, Change, Opening, Ports, Recipient } from "./messages.ts";
+export {
+  type ExpectedCounts,
+  expectedCounts,
+  recipientAddress,
+  recipientPlatform,
+  type RecipientRow,
+  recipientRow,
+} from "./recipients.ts";
 export type { ServiceAccount } from "./oauth.ts";
 export type { Tls } from "./server.ts";
 export { type Origins, type StandIn, startStandIn } from "./stand_in.ts";

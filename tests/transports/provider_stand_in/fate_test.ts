@@ -6,7 +6,7 @@ import {
   hashAddress,
   type Shares,
 } from "../../../transports/provider_stand_in/fate.ts";
-import { recipientAddress } from "../../../transports/provider_stand_in/accounts.ts";
+import { recipientAddress } from "../../../transports/provider_stand_in/recipients.ts";
 import { NOWHERE } from "../../support/stand_in.ts";
 
 const EACH: Shares = {
@@ -51,14 +51,4 @@ Deno.test("expectedAnswer() is the same wherever the stand-in listens", () => {
 Deno.test("expectedAnswer() is healthy without shares, and never with a share of one", () => {
   assertEquals(expectedAnswer("token", 1, {}), "healthy");
   for (const fate of FATES) assertEquals(expectedAnswer("token", 1, { [fate]: 1 }), fate);
-});
-
-Deno.test("recipientAddress() gives no address twice", () => {
-  for (const platform of ["apns", "fcm", "webpush"] as const) {
-    const seen = new Set<string>();
-    for (let number = 0; number < 20_000; number++) {
-      seen.add(recipientAddress(platform, number, NOWHERE));
-    }
-    assertEquals(seen.size, 20_000);
-  }
 });

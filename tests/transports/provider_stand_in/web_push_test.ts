@@ -22,10 +22,7 @@ function open(): WebPush {
 const made = generateRequestDetails(
   {
     endpoint: `${NOWHERE.webpush}/wp/1`,
-    keys: {
-      p256dh: Buffer.from(MADE.receiverKeys.subarray(0, 65)).toString("base64url"),
-      auth: Buffer.from(MADE.receiverKeys.subarray(65)).toString("base64url"),
-    },
+    keys: MADE.receiver,
   },
   "hello",
   { TTL: 60, urgency: "high", contentEncoding: "aes128gcm", vapidDetails: { ...KEYS, subject } },
