@@ -115,9 +115,9 @@ export class VapidSigner {
   }
 
   async #sign(origin: string, now: number): Promise<string> {
-    const token = await new SignJWT({ aud: origin, sub: this.#subject })
+    const exp = Math.floor(now / 1_000) + TOKEN_LIFETIME_SECONDS;
+    const token = await new SignJWT({ aud: origin, exp, sub: this.#subject })
       .setProtectedHeader({ typ: "JWT", alg: "ES256" })
-      .setExpirationTime(Math.floor(now / 1_000) + TOKEN_LIFETIME_SECONDS)
       .sign(await this.#key);
     return `vapid t=${token}, k=${this.publicKey}`;
   }
