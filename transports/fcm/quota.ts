@@ -18,13 +18,15 @@ export interface Turns {
   readonly granted: number;
   /** After how long they may be. */
   readonly waitMs: number;
-  /** After how long it is worth asking for the others. */
+  /** After how long the others may ask, to be sent at once. */
   readonly afterMs: number;
 }
 
 /** The quota of one project. */
 export class Quota {
   readonly #perMs: number;
+  /** What may go at once, in time; at a low rate one message is more than a burst. */
+  readonly #burstMs: number;
   /** When what was granted will have been paid for. */
   #paidAt = 0;
   /** Until when Google wants nothing. */
@@ -37,6 +39,7 @@ export class Quota {
    */
   constructor(messagesPerMinute: number) {
     this.#perMs = messagesPerMinute / 60_000;
+    this.#burstMs = Math.max(QUOTA_BURST_MS, 1 / this.#perMs);
   }
 
   /** Takes turns for at most `count` messages. */
@@ -44,18 +47,14 @@ export class Quota {
     // A clock that was put back must not make anybody wait for the time it lost.
     this.#heldUntil = Math.min(this.#heldUntil, now + RETRY_AFTER_MS_MAX);
     if (this.#heldUntil > now) return { granted: 0, waitMs: 0, afterMs: this.#heldUntil - now };
-    const owedMsMax = QUOTA_BURST_MS + QUOTA_WAIT_MS_MAX;
+    const owedMsMax = this.#burstMs + QUOTA_WAIT_MS_MAX;
     const owedMs = Math.min(Math.max(this.#paidAt - now, 0), owedMsMax);
-    // A rate so low that a burst is less than one message still sends one at a time.
-    const room = Math.max((owedMsMax - owedMs) * this.#perMs, owedMs === 0 ? 1 : 0);
-    const granted = Math.min(count, Math.floor(room + 1e-6));
+    // Less than a millionth of a message is an error of rounding.
+    const granted = Math.min(count, Math.floor((owedMsMax - owedMs) * this.#perMs + 1e-6));
     const paidMs = owedMs + granted / this.#perMs;
     this.#paidAt = now + paidMs;
-    return {
-      granted,
-      waitMs: Math.min(Math.max(paidMs - QUOTA_BURST_MS, 0), QUOTA_WAIT_MS_MAX),
-      afterMs: Math.max(paidMs - QUOTA_BURST_MS, 0),
-    };
+    const waitMs = Math.max(paidMs - this.#burstMs, 0);
+    return { granted, waitMs, afterMs: waitMs };
   }
 
   /** Google wants nothing of this project until then. */
