@@ -77,10 +77,22 @@ export function fields<const E extends v.ObjectEntries>(
   entries: E,
 ): v.StrictObjectSchema<E, (issue: v.StrictObjectIssue) => string> {
   const known = Object.keys(entries).join(", ");
-  return v.strictObject(entries, (issue) => {
+  const schema = v.strictObject(entries, (issue) => {
     if (issue.path === undefined) return "must be an object";
     return issue.expected === "never" ? `unknown field; known are ${known}` : "missing";
   });
+  const run = schema["~run"];
+  return {
+    ...schema,
+    // To the library a list is an object, too: without this an empty list would be one without fields.
+    "~run"(dataset, config) {
+      const { value } = dataset;
+      if (!Array.isArray(value)) return run.call(this, dataset, config);
+      const refused = run.call(this, { value: null }, config);
+      for (const issue of refused.issues ?? []) Object.assign(issue, { input: value });
+      return refused;
+    },
+  };
 }
 
 /** The schema of a text. */

@@ -1,7 +1,11 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { request as httpRequest } from "node:http";
 import { Metrics } from "../../../transports/api/metrics.ts";
-import { serveApi, type ServeApiOptions, type TokenVerdict } from "../../../transports/api/serve_api.ts";
+import {
+  serveApi,
+  type ServeApiOptions,
+  type TokenVerdict,
+} from "../../../transports/api/serve_api.ts";
 import { exchange } from "../http_door/raw_client.ts";
 
 const TOKENS: ReadonlyMap<string, TokenVerdict> = new Map<string, TokenVerdict>([
