@@ -66,11 +66,13 @@ async function accepts(port: number): Promise<boolean> {
   }
 }
 
-/** Starts nghttpd; it serves the file `/there` and 404 for anything else. */
-export async function startNghttpd({ tls }: { readonly tls: boolean }): Promise<RealServer> {
+/** Starts nghttpd; it serves an empty file of this name and 404 for anything else. */
+export async function startNghttpd(
+  { tls, file = "there" }: { readonly tls: boolean; readonly file?: string },
+): Promise<RealServer> {
   return await start(async ({ port, folder, certificates: { keyFile, certFile } }) => {
     await Deno.mkdir(`${folder}/root`);
-    await Deno.writeTextFile(`${folder}/root/there`, "");
+    await Deno.writeTextFile(`${folder}/root/${file}`, "");
     const where = tls ? [`${port}`, keyFile, certFile] : ["--no-tls", `${port}`];
     return ["nghttpd", "-a", "127.0.0.1", "-d", `${folder}/root`, ...where];
   });
