@@ -212,7 +212,9 @@ class WebPushMessage {
           ? { kind: "refused", verdict: { kind: "retry", status, reason, scope: "recipient" } }
           : { kind: "renewed", credential: await signer.renewed(origin, refused) },
     });
-    return good.length === indexes.length ? answers : withBad(answers, good, indexes.length);
+    const { allowed, vendor } = group.service;
+    const believed = allowed || vendor.name !== "other" ? answers : withoutPauses(answers);
+    return good.length === indexes.length ? believed : withBad(believed, good, indexes.length);
   }
 
   async #exchange(
@@ -282,6 +284,19 @@ function keysOf(all: Uint8Array, places: readonly number[]): Bytes {
     keys.set(all.subarray(at, at + RECIPIENT_KEYS_BYTES), row * RECIPIENT_KEYS_BYTES);
   }
   return keys;
+}
+
+/**
+ * Answers of a service that nobody vouches for: one subscription at a host of its owner's must not be enough
+ * to pause an app.
+ */
+function withoutPauses({ verdicts, of }: Answers): Answers {
+  return {
+    verdicts: verdicts.map((verdict) =>
+      verdict.kind === "pause" ? { ...verdict, kind: "rejected" } : verdict
+    ),
+    of,
+  };
 }
 
 /** Answers for all rows, of which only some were sent. */
