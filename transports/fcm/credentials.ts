@@ -80,7 +80,10 @@ export function readServiceAccount({ serviceAccount }: FcmCredentials):
     const read = readPrivateKey(privateKey);
     const found = read.kind === "key" ? read.name : read.found;
     if (found !== "an RSA key" || read.kind === "other") {
-      problem("private_key", `expected an unencrypted RSA private key in PKCS#8, found ${found}`);
+      problem(
+        "private_key",
+        `expected an unencrypted RSA private key of 2048 bits or more, found ${found}`,
+      );
     }
   }
   if (projectId !== "" && !/^[a-z0-9][a-z0-9:.-]{0,99}$/.test(projectId)) {

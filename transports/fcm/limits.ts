@@ -10,6 +10,9 @@ export const PAYLOAD_BYTES_MAX = 4_096;
 /** Seconds Google keeps a message at most: 28 days. */
 export const TTL_SECONDS_MAX = 2_419_200;
 
+/** Age of a rendered message at which its lifetime is counted anew, so that a campaign of hours does not prolong it. */
+export const RENDERED_MS_MAX = 10_000;
+
 /** Characters of a registration token: Google's have about 170. */
 export const TOKEN_CHARACTERS_MAX = 4_096;
 

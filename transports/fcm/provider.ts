@@ -35,6 +35,7 @@ import {
   CONNECTIONS_MAX,
   INDEXED_TOKEN_CHARACTERS_MAX,
   MESSAGES_PER_MINUTE,
+  RENDERED_MS_MAX,
   STREAMS_MAX,
   TOKEN_CHARACTERS_MAX,
 } from "./limits.ts";
@@ -50,7 +51,7 @@ export interface FcmProviderOptions {
   readonly caCerts?: readonly string[];
   /** Connections to one origin at once; 8 when absent. */
   readonly connectionsMax?: number;
-  /** Messages a minute that one project sends; 600,000 when absent, Google's default quota. */
+  /** Messages a minute that one project sends by this provider; 600,000 when absent, Google's default quota. Nodes that share a project share its quota: give each its part. */
   readonly messagesPerMinute?: number;
   /** Tells the time and waits; the system's when absent. */
   readonly clock?: FcmClock;
@@ -92,26 +93,29 @@ class FcmProvider {
       const [first] = read.problems;
       return paused(`fcm.${first?.path}: ${first?.message}`);
     }
-    const rendered = renderFcm(notification, this.#clock.wallNow());
+    const renderedAt = this.#clock.wallNow();
+    const rendered = renderFcm(notification, renderedAt);
     if (rendered.kind === "refused") {
       return {
         kind: "refused",
         verdict: { kind: "rejected", status: 0, reason: rendered.reason },
       };
     }
-    const route = this.#route(origin, read.account, rendered.message);
+    const first = { message: rendered.message, renderedAt };
+    const route = this.#route(origin, read.account, notification, first);
     return { kind: "ready", route: (recipients) => route.route(recipients) };
   }
 
   #route(
     { origin, authority }: { readonly origin: string; readonly authority: string },
     account: ServiceAccount,
-    message: FcmMessage,
+    notification: Notification,
+    rendered: RenderedMessage,
   ): FcmRoute {
     const { connect, connectionsMax, messagesPerMinute, caCerts } = this.#options;
     const clock = this.#clock;
-    return new FcmRoute({
-      message,
+    return new FcmRoute(rendered, {
+      notification,
       authority,
       path: `/v1/projects/${account.projectId}/messages:send`,
       tokens: this.#tokens.get(
@@ -137,9 +141,15 @@ function paused(reason: string): Prepared {
   return { kind: "refused", verdict: { kind: "pause", status: 0, reason } };
 }
 
+/** A message, and when its lifetime was counted. */
+interface RenderedMessage {
+  readonly message: FcmMessage;
+  readonly renderedAt: number;
+}
+
 /** What a notification's requests are made of. */
 interface FcmRouteOptions {
-  readonly message: FcmMessage;
+  readonly notification: Notification;
   readonly authority: string;
   readonly path: string;
   readonly tokens: AccessTokens;
@@ -151,11 +161,13 @@ interface FcmRouteOptions {
 /** One notification, ready for any of its recipients. */
 class FcmRoute {
   readonly #options: FcmRouteOptions;
+  #rendered: RenderedMessage;
   /** The head of the last requests: as long as the token is the same, so is the object. */
   #head: { readonly token: string; readonly head: RequestHead } | undefined;
 
-  constructor(options: FcmRouteOptions) {
+  constructor(rendered: RenderedMessage, options: FcmRouteOptions) {
     this.#options = options;
+    this.#rendered = rendered;
   }
 
   /** All recipients with a token go one way. */
@@ -202,7 +214,7 @@ class FcmRoute {
     },
   ): Promise<Answers> {
     if (indexes.length === 0) return { verdicts: [], of: new Uint16Array() };
-    const { path, message, tokens, authority, clock, quota } = this.#options;
+    const { path, tokens, authority, clock, quota } = this.#options;
     return await sendRenewing(indexes, {
       credential: token,
       send: async (credential, some) => {
@@ -210,7 +222,7 @@ class FcmRoute {
           head: this.#headWith(credential),
           paths: new Array<string>(some.length).fill(path),
           fields: [],
-          bodies: fcmBodies(message, some.map(address)),
+          bodies: fcmBodies(this.#messageAt(clock.wallNow()), some.map(address)),
         });
         const now = clock.wallNow();
         const slowDown = (afterMs: number) => quota.hold(now + afterMs);
@@ -223,6 +235,18 @@ class FcmRoute {
           : { kind: "refused", verdict: grant.verdict };
       },
     });
+  }
+
+  /** The message with the lifetime it has left. */
+  #messageAt(now: number): FcmMessage {
+    if (Math.abs(now - this.#rendered.renderedAt) > RENDERED_MS_MAX) {
+      const rendered = renderFcm(this.#options.notification, now);
+      // It was no reason to refuse it before, and only its lifetime has changed.
+      if (rendered.kind === "message") {
+        this.#rendered = { message: rendered.message, renderedAt: now };
+      }
+    }
+    return this.#rendered.message;
   }
 
   #headWith(token: string): RequestHead {

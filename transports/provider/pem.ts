@@ -14,6 +14,9 @@ export type ReadKey =
 /** Characters of a PEM text with one key: an RSA key of 16,384 bits has 13,000. */
 export const KEY_CHARACTERS_MAX = 16_384;
 
+/** Bits of an RSA key: shorter ones must not sign a JWT (RFC 7518 section 3.3). */
+const RSA_BITS_MIN = 2_048;
+
 /**
  * Reads an unencrypted private key in PKCS#8 (RFC 5958); line ends of either kind.
  *
@@ -41,7 +44,7 @@ export function readPrivateKey(pem: string): ReadKey {
         pem.includes("ENCRYPTED") ? "an encrypted key" : "an EC key that is not in PKCS#8",
       );
     default:
-      return other(`a PEM block of another kind`);
+      return other("a PEM block of another kind");
   }
   try {
     const key = createPrivateKey(pem);
@@ -53,12 +56,12 @@ export function readPrivateKey(pem: string): ReadKey {
 }
 
 function nameOf(key: KeyObject): string {
-  const curve = key.asymmetricKeyDetails?.namedCurve;
+  const { namedCurve, modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
   switch (key.asymmetricKeyType) {
     case "rsa":
-      return "an RSA key";
+      return modulusLength < RSA_BITS_MIN ? `an RSA key of ${modulusLength} bits` : "an RSA key";
     case "ec":
-      return curve === "prime256v1" ? "a P-256 key" : `an EC key on another curve`;
+      return namedCurve === "prime256v1" ? "a P-256 key" : "an EC key on another curve";
     default:
       return "a key of another kind";
   }

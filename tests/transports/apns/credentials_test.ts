@@ -6,9 +6,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { generateKeyPairSync } from "node:crypto";
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { checkApnsCredentials } from "../../../transports/apns/mod.ts";
+import { Signer } from "../../../transports/apns/signer.ts";
 import type { ApnsCredentials } from "../../../transports/provider/provider.ts";
+import { StandingClock } from "../../support/scripted_connection.ts";
 import { type CertificateFiles, makeClientCertificate } from "./client_certificate.ts";
 import { newKey, TOKEN_CREDENTIALS } from "./keys.ts";
 
@@ -76,6 +78,32 @@ Deno.test("checkApnsCredentials() takes keys with either line end", () => {
   assertEquals(checkApnsCredentials(TOKEN_CREDENTIALS), []);
   const key = KEY.replaceAll("\n", "\r\n");
   assertEquals(checkApnsCredentials({ ...TOKEN_CREDENTIALS, key }), []);
+});
+
+Deno.test("checkApnsCredentials() takes a key in the form Apple hands out, and it signs", async () => {
+  // Apple's files repeat the curve inside of the key (RFC 5915 section 3); few other programs do.
+  const jwk = createPrivateKey(KEY).export({ format: "jwk" });
+  const bytes = (text = "") => [...Uint8Array.fromBase64(text, { alphabet: "base64url" })];
+  const item = (tag: number, content: readonly number[]) =>
+    content.length < 128
+      ? [tag, content.length, ...content]
+      : [tag, 0x81, content.length, ...content];
+  const curve = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+  const publicKey = item(0x03, [0, 4, ...bytes(jwk.x), ...bytes(jwk.y)]);
+  const privateKey = item(0x30, [
+    ...[2, 1, 1, ...item(0x04, bytes(jwk.d))],
+    ...[...item(0xa0, curve), ...item(0xa1, publicKey)],
+  ]);
+  const ecPublicKey = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+  const algorithm = item(0x30, [...ecPublicKey, ...curve]);
+  const der = item(0x30, [2, 1, 0, ...algorithm, ...item(0x04, privateKey)]);
+  const base64 = new Uint8Array(der).toBase64();
+  const lines = base64.match(/.{1,64}/g) ?? [];
+  const key = ["-----BEGIN PRIVATE KEY-----", ...lines, "-----END PRIVATE KEY-----"].join("\n");
+  assert(key.includes("MIGTAgEAMBMGByqGSM49"));
+  const credentials = { ...TOKEN_CREDENTIALS, key };
+  assertEquals(checkApnsCredentials(credentials), []);
+  assert((await new Signer(credentials, new StandingClock()).token()).startsWith("eyJ"));
 });
 
 const ID = "expected ten capital letters and digits, found";

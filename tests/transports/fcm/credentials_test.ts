@@ -10,9 +10,16 @@ import { checkFcmCredentials } from "../../../transports/fcm/mod.ts";
 import type { JsonObject } from "../../../transports/provider/provider.ts";
 import { PRIVATE_KEY, serviceAccount } from "./account.ts";
 
-const KEY = "expected an unencrypted RSA private key in PKCS#8, found";
+const KEY = "expected an unencrypted RSA private key of 2048 bits or more, found";
 const EC_KEY = String(
   generateKeyPairSync("ec", { namedCurve: "prime256v1" }).privateKey.export({
+    type: "pkcs8",
+    format: "pem",
+  }),
+);
+
+const SHORT_KEY = String(
+  generateKeyPairSync("rsa", { modulusLength: 1_024 }).privateKey.export({
     type: "pkcs8",
     format: "pem",
   }),
@@ -21,6 +28,7 @@ const EC_KEY = String(
 /** Fields that differ, the path of the problem and its text. */
 const ROWS: readonly (readonly [string, JsonObject, string, string])[] = [
   ["an EC key", { private_key: EC_KEY }, "private_key", `${KEY} a P-256 key`],
+  ["a short key", { private_key: SHORT_KEY }, "private_key", `${KEY} an RSA key of 1024 bits`],
   ["half a key", { private_key: PRIVATE_KEY.slice(0, 300) }, "private_key", `${KEY} a damaged key`],
   ["a text for a key", { private_key: "hunter2" }, "private_key", `${KEY} a text that is not PEM`],
   ["an empty key", { private_key: "" }, "private_key", "expected a text that is not empty"],

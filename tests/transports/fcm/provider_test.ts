@@ -107,6 +107,18 @@ Deno.test("Leg.send() without a token sends nothing", async () => {
   }
 });
 
+Deno.test("Leg.send() gives a message the lifetime it has left", async () => {
+  await using subject = new Subject();
+  const connection = new ScriptedConnection();
+  const leg = await subject.leg(["a"]);
+  for (const passedMs of [0, 10_000, 600_000, 3_600_000]) {
+    subject.clock.now += passedMs;
+    await sendAll(leg, connection);
+  }
+  const lifetimes = connection.requests.map(({ body }) => JSON.parse(body).message.android.ttl);
+  assertEquals(lifetimes, ["3600s", "3600s", "2990s", "0s"]);
+});
+
 Deno.test("Leg.send() keeps the pace of the project", async () => {
   // A hundred a second: a burst of 100, and 500 within the longest wait.
   await using subject = new Subject({ messagesPerMinute: 6_000 });
