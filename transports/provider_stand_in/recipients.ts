@@ -52,7 +52,7 @@ export function recipientRow(
   app: string,
   { origins, keys }: { readonly origins: Origins; readonly keys: ReceiverKeys },
 ): RecipientRow {
-  const id = `device-${number}`;
+  const id = `${app}-${number}`;
   const platform = recipientPlatform(number);
   const address = recipientAddress(platform, number, origins);
   return platform === "webpush"

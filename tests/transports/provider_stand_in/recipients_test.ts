@@ -23,7 +23,7 @@ Deno.test("recipientRow() is a device of the recipient's platform", () => {
     const row = recipientRow(number, "shop", world);
     const platform = recipientPlatform(number);
     const address = row.platform === "webpush" ? row.subscription.endpoint : row.token;
-    assertEquals([row.id, row.app, row.platform], [`device-${number}`, "shop", platform]);
+    assertEquals([row.id, row.app, row.platform], [`shop-${number}`, "shop", platform]);
     assertEquals(address, recipientAddress(platform, number, NOWHERE));
   }
 });
