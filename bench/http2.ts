@@ -124,7 +124,8 @@ async function runOurs(
   const head = { method: "POST", authority: `localhost:${server.port}`, fields: FIELDS };
   const block = {
     head,
-    paths: new Array<string>(Math.min(BLOCK_REQUESTS, requests)).fill(`/${TOKEN}`),
+    paths: new Array<string>(Math.min(BLOCK_REQUESTS, requests / BLOCKS_IN_FLIGHT))
+      .fill(`/${TOKEN}`),
     fields: [],
     bodies: new Uint8Array(BODY_BYTES).fill(97),
   };

@@ -19,7 +19,8 @@ export type Http2Security =
   | { readonly kind: "tls"; readonly caCerts?: readonly string[] }
   /**
    * TLS where the client shows a certificate, too: chain and key as PEM. Deno offers this only for a
-   * connection it makes itself, so the addresses cannot be the caller's.
+   * connection it makes itself, so the addresses cannot be the caller's, and Nagle's algorithm stays
+   * on: at a low rate a request may wait for the acknowledgement of the one before.
    */
   | {
     readonly kind: "client_certificate";

@@ -20,6 +20,7 @@ import { ERROR_CODE, errorCodeName, Http2Error } from "./errors.ts";
 import {
   type AnswerBlock,
   ANSWERED,
+  BAD_ANSWER,
   type End,
   type HttpConnection,
   LOST,
@@ -186,17 +187,20 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
   }
 
   end(stream: Stream, end: End, reason: string): void {
-    const { pending, index, status, headers, body } = stream;
+    const { pending, index, status, headers, headerBytes, body = EMPTY } = stream;
     if (pending === undefined) throw new Error("A stream ends that is not open");
     this.sender.forget(stream);
     this.streams.close(stream);
     this.#inFlight--;
-    if (end === ANSWERED) {
-      const detail = headers === undefined ? undefined : { headers, body: body ?? EMPTY };
-      pending.settle(index, end, status, detail);
+    if (end !== ANSWERED) {
+      pending.fail(index, end, reason);
+    } else if (headers === undefined) {
+      pending.answer(index, status);
+    } else if (pending.detailBytes + headerBytes + body.length > this.limits.detailBytesMax) {
+      pending.fail(index, BAD_ANSWER, "answers with too many bytes in one block");
     } else {
-      pending.because(reason);
-      pending.settle(index, end, 0, undefined);
+      pending.detail(index, { headers, body }, headerBytes + body.length);
+      pending.answer(index, status);
     }
     if (pending.left === 0) this.#blocks.delete(pending);
   }
@@ -399,9 +403,9 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
       this.out = this.#spare;
       this.#spare = full;
       const last = this.#lastWrite;
-      this.#writeBeganAt = this.#clock.now();
       try {
         for (let at = 0; at < full.length;) {
+          this.#writeBeganAt = this.#clock.now();
           at += await this.#socket.write(full.bytes.subarray(at, full.length));
         }
       } catch (error) {

@@ -30,6 +30,8 @@ export interface Http2Limits {
   readonly bodyBytesMax: number;
   /** Bytes of the body of an answer other than 2xx that are kept. */
   readonly bodyKeptBytesMax: number;
+  /** Bytes of fields and bodies kept of the answers to one block; an answer that would exceed it is bad. */
+  readonly detailBytesMax: number;
   /** Frames that ask for work and bring no answer, in a second; each request allows a few more. */
   readonly idleFramesPerSecondMax: number;
 }
@@ -60,6 +62,8 @@ export const HTTP2_LIMITS: Http2Limits = {
   bodyBytesMax: 65_536,
   // Holds every error document of a provider; 1,000 recipients that all fail hold 4 MB.
   bodyKeptBytesMax: 4_096,
+  // 1,000 answers with a full body and 4 KiB of fields; Web Push servers need not be friends.
+  detailBytesMax: 8_388_608,
   // A peer that works sends a few a second; each costs us an answer or a look.
   idleFramesPerSecondMax: 1_000,
 };

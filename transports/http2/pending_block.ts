@@ -11,6 +11,7 @@
 import {
   type AnswerBlock,
   type AnswerDetail,
+  ANSWERED,
   type End,
   type RequestBlock,
   UNSENT,
@@ -30,6 +31,8 @@ export class PendingBlock {
   next = 0;
   /** Requests that have not ended. */
   left: number;
+  /** Bytes of the details kept. */
+  detailBytes = 0;
   readonly #ends: Uint8Array;
   readonly #statuses: Uint16Array;
   readonly #details = new Map<number, AnswerDetail>();
@@ -65,11 +68,23 @@ export class PendingBlock {
     return body;
   }
 
-  /** Settles a request that was begun. */
-  settle(index: number, end: End, status: number, detail: AnswerDetail | undefined): void {
-    this.#ends[index] = end;
+  /** Keeps what is worth reading of an answer, before it is settled. */
+  detail(index: number, detail: AnswerDetail, bytes: number): void {
+    this.#details.set(index, detail);
+    this.detailBytes += bytes;
+  }
+
+  /** Settles a request that was answered. */
+  answer(index: number, status: number): void {
+    this.#ends[index] = ANSWERED;
     this.#statuses[index] = status;
-    if (detail !== undefined) this.#details.set(index, detail);
+    if (--this.left === 0) this.#finish();
+  }
+
+  /** Settles a request that was begun and not answered. */
+  fail(index: number, end: Exclude<End, typeof ANSWERED>, reason: string): void {
+    this.#because(reason);
+    this.#ends[index] = end;
     if (--this.left === 0) this.#finish();
   }
 
@@ -77,15 +92,15 @@ export class PendingBlock {
   dropWaiting(reason: string): number {
     const count = this.block.paths.length - this.next;
     if (count === 0) return 0;
-    this.because(reason);
+    this.#because(reason);
     this.next = this.block.paths.length;
     this.left -= count;
     if (this.left === 0) this.#finish();
     return count;
   }
 
-  /** Says why requests are not answered; the first reason stands. */
-  because(reason: string): void {
+  /** Why requests are not answered; the first reason stands. */
+  #because(reason: string): void {
     this.#reason ||= reason;
   }
 

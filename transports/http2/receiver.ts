@@ -148,6 +148,7 @@ export class Receiver {
     } else {
       stream.status = head.status;
       stream.headers = head.headers;
+      stream.headerBytes = head.headerBytes;
       stream.contentBytes = head.contentBytes;
       if (endsStream) this.#complete(stream);
     }

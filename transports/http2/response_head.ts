@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HpackField } from "./hpack_table.ts";
+import { fieldBytes, type HpackField } from "./hpack_table.ts";
 
 /** The head of an answer. */
 export interface ResponseHead {
@@ -14,6 +14,8 @@ export interface ResponseHead {
   readonly contentBytes: number;
   /** Its fields by name, the last of each; only for an answer other than 2xx, whose fields nobody reads. */
   readonly headers: ReadonlyMap<string, string> | undefined;
+  /** Bytes of these fields, as a header list counts them. */
+  readonly headerBytes: number;
 }
 
 /** Fields that no answer may have (RFC 9113 section 8.2.2). */
@@ -33,16 +35,18 @@ export function readResponseHead(fields: readonly HpackField[]): ResponseHead | 
   }
   const status = Number(first.value);
   const headers = new Map<string, string>();
+  let headerBytes = 0;
   for (let i = 1; i < fields.length; i++) {
     const field = fields[i];
     if (field === undefined) continue;
     const wrong = checkField(field);
     if (wrong !== undefined) return wrong;
     headers.set(field.name, field.value);
+    headerBytes += fieldBytes(field);
   }
   const contentBytes = readContentLength(status, headers.get("content-length"));
   if (contentBytes === undefined) return "an answer with a wrong content-length";
-  return { status, contentBytes, headers: isSuccess(status) ? undefined : headers };
+  return { status, contentBytes, headers: isSuccess(status) ? undefined : headers, headerBytes };
 }
 
 /** Checks trailers; a string says why they are malformed. */

@@ -29,6 +29,8 @@ export class Stream {
   status = 0;
   /** The header fields of an answer whose body is kept. */
   headers: ReadonlyMap<string, string> | undefined;
+  /** Bytes of these fields. */
+  headerBytes = 0;
   /** What `content-length` announced, or -1 (RFC 9113 section 8.1.1). */
   contentBytes = -1;
   /** Bytes of content received. */
@@ -104,6 +106,7 @@ export class StreamTable {
     stream.credit = 0;
     stream.status = 0;
     stream.headers = undefined;
+    stream.headerBytes = 0;
     stream.contentBytes = -1;
     stream.receivedBytes = 0;
     stream.flowBytes = 0;

@@ -274,6 +274,26 @@ Deno.test("exchange() keeps the beginning of a body, reads more, and resets one 
   assertStringIncludes(reason, "too large a body");
 });
 
+Deno.test("exchange() keeps no more of the answers to a block than its limit", async () => {
+  await using pair = await openPair({ limits: { detailBytesMax: 250 } });
+  const { client, peer } = pair;
+  const exchange = client.exchange(blockOf(4));
+  await peer.requests(4);
+  // 100 bytes of body and a field of 5 and 32 each, then one without either.
+  for (const id of [1, 3]) {
+    await peer.write((out) => {
+      peer.writeHeaders(out, id, [[":status", "500"], ["x-a", "id"]], false);
+      writeData(out, id, new Uint8Array(100), true);
+    });
+  }
+  await peer.answer(5, 410);
+  await peer.answer(7, 200);
+  const { ends, details, reason } = await exchange;
+  assertEquals(counts(ends), { answered: 3, badAnswer: 1 });
+  assertEquals([...details.keys()], [0, 2]);
+  assertEquals(reason, "answers with too many bytes in one block");
+});
+
 Deno.test("exchange() puts aside what arrives for a stream that was reset, and keeps the header table", async () => {
   const clock = new ManualClock();
   await using pair = await openPair({ clock, limits: { pongTimeoutMs: 60_000 } });
