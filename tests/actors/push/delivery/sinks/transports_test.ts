@@ -1,6 +1,6 @@
 /** The sinks of the program behind their actors: a receiver and a file that fail, and catch up. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { DeliveryEvent, Sink } from "../../../../../actors/push/delivery/ports.ts";
 import { SINK_BACKOFF, SINK_INTENSITY } from "../../../../../actors/push/delivery/sinks/limits.ts";
 import { sinkActor } from "../../../../../actors/push/delivery/sinks/sink.ts";
@@ -11,6 +11,9 @@ import { openWebhookSink } from "../../../../../transports/webhook/webhook_sink.
 import { TemporaryFolder } from "../../../../transports/command_line/temporary_folder.ts";
 import { positionsIn } from "../../../../transports/ndjson_file/rows.ts";
 import { RowLog } from "./row_log.ts";
+
+/** Turns of the event loop, about, that a request or a write may take. */
+const ROUNDS_MAX = 100_000;
 
 /** A sink's actor over a log, and how to wait for it. */
 async function follow(world: World, sink: Sink) {
@@ -34,7 +37,10 @@ async function follow(world: World, sink: Sink) {
   await world.settle();
   /** Lets the platform work, without time passing, until this is so. */
   const until = async (holds: () => boolean) => {
-    while (!holds()) await world.settle();
+    for (let round = 0; !holds(); round++) {
+      assert(round < ROUNDS_MAX, "it did not happen");
+      await world.settle();
+    }
   };
   return { log, events, until, poke: () => actor.trySend("committed") };
 }
