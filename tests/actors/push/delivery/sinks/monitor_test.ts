@@ -176,6 +176,8 @@ for (const [stepSeconds, expected] of STEPS) {
     assertEquals((await bars(now)).at(-1), current);
     await world.advance(1_000);
     assertEquals(published.at(-1)?.at(-1), current);
+    await world.advance(1_000);
+    assertEquals(published.at(-1), [bar(now + 1)]);
     await world.advance(Math.max(0, -stepSeconds) * 1_000);
     const known = (await bars(-10_000)).map(({ platforms }) => platforms.apns.delivered);
     assertEquals(known.filter((count) => count > 0), expected);

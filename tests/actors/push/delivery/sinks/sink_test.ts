@@ -10,6 +10,7 @@ import {
 } from "../../../../../actors/push/delivery/sinks/limits.ts";
 import { sinkActor, type SinkProtocol } from "../../../../../actors/push/delivery/sinks/sink.ts";
 import type { Ref } from "../../../../../actors/runtime/actor.ts";
+import { macrotask } from "../../../../../actors/runtime/clock.ts";
 import { worker } from "../../../../../actors/runtime/spec.ts";
 import { World } from "../../../../../actors/testing/mod.ts";
 import { RowLog } from "./row_log.ts";
@@ -246,7 +247,8 @@ Deno.test("sinkActor() that is stopped remembers the page in hand", async () => 
     log.add({});
     poke(notebook);
     await world.settle();
-    queueMicrotask(() => gate.resolve());
+    // By then it has been told to stop.
+    void macrotask().then(() => gate.resolve());
   }
   assertEquals(log.positions.get("notebook"), 1);
 });
