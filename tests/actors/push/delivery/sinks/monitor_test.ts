@@ -184,6 +184,15 @@ for (const [stepSeconds, expected] of STEPS) {
   });
 }
 
+Deno.test("monitor publishes the idle second in which the wall clock was set back", async () => {
+  await using world = newWorld();
+  const { published } = await watch(world);
+  await world.advance(10_000);
+  world.clock.setWall(world.clock.wallNow() - 90_000);
+  await world.advance(1_000);
+  assertEquals(published.at(-1), [bar(-80)]);
+});
+
 Deno.test("BarFeed takes a bounded number of listeners, and again when one has left", () => {
   const feed = new BarFeed();
   const heard: number[] = [];
