@@ -191,7 +191,8 @@ function forgetFuture(state: MonitorState, now: number): void {
   for (const second of state.changed) {
     if (second > now) state.changed.delete(second);
   }
-  state.published = Math.min(state.published, now - 1);
+  // The second in which that happened has not been published yet.
+  if (state.published >= now) state.published = now - 2;
 }
 
 function barOf(state: MonitorState, second: number): Bar {
