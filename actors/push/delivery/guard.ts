@@ -55,10 +55,14 @@ export interface GuardProtocol {
 }
 
 /** What is remembered of one lane. */
-interface LaneRecord {
+export interface LaneRecord {
+  /** Retries it may still make. */
   retriesLeft: number;
+  /** Recent answers. */
   answered: number;
+  /** Doubtful ones among them. */
   doubtful: number;
+  /** Answers to come that are believed. */
   trusted: number;
 }
 

@@ -56,7 +56,8 @@ export interface RouterArgs {
 }
 
 /** A lane that has batches in flight or is left alone. */
-interface BusyLane extends Lane {
+export interface BusyLane extends Lane {
+  /** Its batches. */
   inFlight: number;
   /** Monotonic time until which nothing of it is claimed. */
   heldUntil: number;

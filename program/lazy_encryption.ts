@@ -1,0 +1,31 @@
+/**
+ * Encryption whose threads are started by the first message: a node that sends no Web Push has none.
+ *
+ * @module
+ */
+
+import {
+  type Encryption,
+  type EncryptionOptions,
+  EncryptionThreads,
+} from "../transports/webpush/mod.ts";
+import { openCrypto } from "../transports/webpush/crypto.ts";
+
+/** Encryption that begins when it is needed. */
+export function lazyEncryption(options: EncryptionOptions): Encryption {
+  let threads: Promise<EncryptionThreads> | undefined;
+  const start = (): Promise<EncryptionThreads> => {
+    threads ??= EncryptionThreads.start(options);
+    // One that could not start is tried again by the next block.
+    threads.catch(() => threads = undefined);
+    return threads;
+  };
+  using crypto = openCrypto();
+  return {
+    name: crypto.name,
+    encrypt: async (plaintext, keys) => await (await start()).encrypt(plaintext, keys),
+    async [Symbol.asyncDispose]() {
+      await (await threads)?.[Symbol.asyncDispose]();
+    },
+  };
+}

@@ -1,0 +1,215 @@
+/**
+ * The delivery pipeline put together: store, providers, sinks and sources around its actors. A node
+ * has one; a program of its own can have one without a node.
+ *
+ * @module
+ */
+
+import { System } from "../actors/mod.ts";
+import { DeliveryService } from "../actors/push/delivery/delivery_service.ts";
+import { BATCHES_MAX } from "../actors/push/delivery/limits.ts";
+import type {
+  DeliveryEvent,
+  DeliveryObserver,
+  Gateway,
+  Sink,
+  Source,
+} from "../actors/push/delivery/ports.ts";
+import type { Platform } from "../actors/push/delivery/records.ts";
+import { BarFeed } from "../actors/push/delivery/sinks/monitor.ts";
+import type { SubmitResult } from "../actors/push/delivery/sources/source.ts";
+import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
+import { type PipelineRefs, pipelineTree } from "../actors/push/delivery/tree.ts";
+import type { Observer, PushEvent } from "../actors/push/ports.ts";
+import { apnsProvider, checkApnsCredentials, http2Connector } from "../transports/apns/mod.ts";
+import { checkFcmCredentials, fcmProvider } from "../transports/fcm/mod.ts";
+import type { HttpConnection } from "../transports/http2/exchange.ts";
+import { isPoint } from "../transports/p256/p256.ts";
+import type { Provider } from "../transports/provider/provider.ts";
+import {
+  checkWebPushCredentials,
+  EndpointPolicy,
+  pushServiceConnect,
+  webPushProvider,
+} from "../transports/webpush/mod.ts";
+import { lazyEncryption } from "./lazy_encryption.ts";
+import { VERSION } from "./version.ts";
+
+export type {
+  Gateway,
+  SendBlock,
+  Sink,
+  Source,
+  SourceEntry,
+} from "../actors/push/delivery/ports.ts";
+export type { DeliveryRow } from "../actors/push/delivery/records.ts";
+
+/** Time after its end for which a notification's results are kept, unless somebody says otherwise. */
+const RETENTION_MS = 30 * 86_400_000;
+
+/** Hears of everything the pipeline does. */
+export type PipelineObserver = Observer & { readonly delivery: DeliveryObserver };
+
+/** What a pipeline is made of; only the store must be given. */
+export interface PipelineOptions {
+  /** Where apps, devices, notifications and results are kept, and batches wait. */
+  readonly store: DeliveryStore & Queue;
+  /** What records outcomes, beside the store. */
+  readonly sinks?: readonly Sink[];
+  /** Where notifications come from, beside `service.submit`. */
+  readonly sources?: readonly Source[];
+  /** What sends instead of the built-in gateways, by platform. */
+  readonly gateways?: Readonly<Partial<Record<Platform, Gateway>>>;
+  /** Hears what happens; must return at once and never throw. */
+  readonly observer?: PipelineObserver;
+  /** Further roots that providers and push services may be certified by, PEM. */
+  readonly caCerts?: readonly string[];
+  /** Push services that are sent to: those of the browsers' makers, or any at a public address (default). */
+  readonly pushHosts?: "known" | "public";
+  /** Origins of push services that are sent to whatever their address is, such as `http://127.0.0.1:8080`. */
+  readonly allowedPushOrigins?: readonly string[];
+  /** Batches in flight at once; default 128. */
+  readonly batchesMax?: number;
+  /** Connections to Apple of one key; default 8. */
+  readonly apnsConnections?: number;
+  /** Connections to Google; default 8. */
+  readonly fcmConnections?: number;
+  /** Messages a minute that one FCM project sends; default 600,000, Google's quota. */
+  readonly fcmRatePerMinute?: number;
+  /** Connections to each push service; default 4. */
+  readonly webPushConnections?: number;
+  /** Threads that encrypt Web Push messages; default one less than the cores, from 1 to 4. */
+  readonly encryptionThreads?: number | undefined;
+  /** How long results are kept after a notification's end; default 30 days. */
+  readonly retentionMs?: number;
+  /** The actor system to run in; without it the pipeline has its own. */
+  readonly system?: System;
+}
+
+/** Hears nothing. */
+const DEAF: PipelineObserver = {
+  record: (_: PushEvent) => {},
+  delivery: { record: (_: DeliveryEvent) => {} },
+};
+
+/** A pipeline; it sends from `start` on. */
+export class Pipeline implements AsyncDisposable {
+  /** Apps, devices, notifications: what callers ask for. */
+  readonly service: DeliveryService;
+  /** What ends by the second, for pages. */
+  readonly feed: BarFeed = new BarFeed();
+  readonly #options: PipelineOptions;
+  readonly #node: string = crypto.randomUUID().slice(0, 8);
+  readonly #policy: EndpointPolicy;
+  readonly #resources = new AsyncDisposableStack();
+  #refs: PipelineRefs<HttpConnection> | undefined;
+
+  /** A pipeline that is not started. */
+  constructor(options: PipelineOptions) {
+    const { store, pushHosts = "public", allowedPushOrigins = [], observer = DEAF } = options;
+    this.#options = options;
+    this.#policy = new EndpointPolicy({ hosts: pushHosts, allowedOrigins: allowedPushOrigins });
+    this.service = new DeliveryService({
+      store,
+      checks: {
+        apns: checkApnsCredentials,
+        fcm: checkFcmCredentials,
+        webpush: checkWebPushCredentials,
+        endpoint: (url) => {
+          const checked = this.#policy.check(url);
+          return checked.kind === "refused" ? checked.reason : undefined;
+        },
+        point: isPoint,
+      },
+      wallNow: () => Date.now(),
+      newId: () => crypto.randomUUID(),
+      wake: () => this.#wake(),
+      observer: observer.delivery,
+      node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
+    });
+  }
+
+  /** Starts its actors: from now on notifications are sent. */
+  async start(): Promise<void> {
+    const options = this.#options;
+    const { store, observer = DEAF, retentionMs = RETENTION_MS } = options;
+    // Before the system: what is released last must outlive the actors.
+    const providers = this.#providers();
+    const system = options.system ?? this.#resources.use(new System());
+    this.#refs = await system.start(
+      "pipeline",
+      pipelineTree({
+        store,
+        queue: store,
+        providers,
+        gateways: options.gateways ?? {},
+        sinks: options.sinks ?? [],
+        sources: options.sources ?? [],
+        submit: (body, key) => this.#submit(body, key),
+        feed: this.feed,
+        observer,
+        node: this.#node,
+        batchesMax: options.batchesMax ?? BATCHES_MAX,
+        retentionMs,
+      }),
+    );
+  }
+
+  /** Ends what is in flight, hands back the rest, and stops; a system that was given is left to its owner. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+
+  #providers(): Readonly<Record<Platform, Provider>> {
+    const { caCerts = [], apnsConnections, fcmConnections, fcmRatePerMinute } = this.#options;
+    const { webPushConnections, encryptionThreads } = this.#options;
+    const connect = http2Connector({ caCerts });
+    const encryption = this.#resources.use(lazyEncryption({ threads: encryptionThreads }));
+    return {
+      apns: apnsProvider({
+        connect,
+        ...(apnsConnections === undefined ? {} : { connectionsMax: apnsConnections }),
+      }),
+      fcm: fcmProvider({
+        connect,
+        caCerts,
+        ...(fcmConnections === undefined ? {} : { connectionsMax: fcmConnections }),
+        ...(fcmRatePerMinute === undefined ? {} : { messagesPerMinute: fcmRatePerMinute }),
+      }),
+      webpush: webPushProvider({
+        policy: this.#policy,
+        connect: pushServiceConnect({ policy: this.#policy, caCerts }),
+        encryption,
+        ...(webPushConnections === undefined ? {} : { connectionsMax: webPushConnections }),
+      }),
+    };
+  }
+
+  #wake(): void {
+    this.#refs?.delivery.feeder.trySend("wake");
+    this.#refs?.delivery.router.trySend("wake");
+  }
+
+  /** What a source brings is what the API takes. */
+  async #submit(body: unknown, key: string): Promise<SubmitResult> {
+    try {
+      const reply = await this.service.submit(body, key);
+      switch (reply.kind) {
+        case "ok":
+          return { kind: reply.value.repeated ? "repeated" : "accepted" };
+        case "invalid":
+          return {
+            kind: "invalid",
+            problems: reply.problems.map(({ path, message }) => `${path}: ${message}`),
+          };
+        case "too_many":
+        case "unknown":
+        case "conflict":
+          return { kind: "invalid", problems: [reply.message] };
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return { kind: "unavailable", reason };
+    }
+  }
+}
