@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   expectedAnswer,
+  makeCertificate,
   OUTCOME_OF,
   startStandIn,
 } from "../../../transports/provider_stand_in/mod.ts";
@@ -89,6 +90,24 @@ Deno.test("StandIn speaks HTTP/2 over TLS, and on one port HTTP/1.1 only", async
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+});
+
+Deno.test("StandIn outlives clients that do not trust it, say nothing or talk nonsense", async () => {
+  const { tls } = makeCertificate();
+  await using standIn = await openStandIn({ tls });
+  const { hostname, port } = new URL(standIn.origins.apns);
+  const address = { hostname, port: Number(port) };
+  {
+    using distrusting = await Deno.connectTls(address);
+    await assertRejects(() => distrusting.handshake());
+  }
+  for (const bytes of [new Uint8Array(0), new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n")]) {
+    using socket = await Deno.connect(address);
+    await socket.write(bytes);
+    await socket.closeWrite();
+    while (await socket.read(new Uint8Array(1_024)) !== null);
+  }
+  assertEquals((await standIn.seen()).apns.connections, 3);
 });
 
 Deno.test("StandIn has the push service on HTTP/1.1, too", async () => {
