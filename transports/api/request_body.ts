@@ -95,32 +95,90 @@ export class NodeRequestBody implements RequestBody {
       this.#response.writeContinue();
       this.#response.shouldKeepAlive = true; // The client sends its body now, so the next request can be found.
     }
-    const parts: AsyncIterator<Uint8Array> = request.iterator({ destroyOnReturn: false });
-    try {
-      while (true) {
-        const part = await this.#inTime(parts.next());
-        if (part.done === true) return;
-        yield part.value;
-      }
-    } finally {
-      await parts.return?.();
+    using arrivals = new Arrivals(request, this.#response);
+    while (true) {
+      const part = arrivals.take();
+      if (part !== undefined) yield part;
+      else if (arrivals.ended) return;
+      else await this.#more(arrivals);
     }
   }
 
-  /** The next part, if it comes before the stream has stood still for too long. */
-  async #inTime<T>(next: Promise<T>): Promise<T> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const cancel = this.#clock.after(
-      STREAM_IDLE_MS,
-      () => reject(new BodyError(`the body stood still for ${STREAM_IDLE_MS / 1_000} s`)),
-    );
-    try {
-      return await Promise.race([next, late]);
-    } catch (error) {
-      if (error instanceof BodyError) throw error;
-      throw new BodyError("the body broke off");
-    } finally {
-      cancel();
-    }
+  /** Waits for more, but not longer than a stream may stand still. */
+  async #more(arrivals: Arrivals): Promise<void> {
+    let late = false;
+    const more = arrivals.more();
+    const cancel = this.#clock.after(STREAM_IDLE_MS, () => {
+      late = true;
+      arrivals.wake();
+    });
+    await more;
+    cancel();
+    if (late) throw new BodyError(`the body stood still for ${STREAM_IDLE_MS / 1_000} s`);
   }
+}
+
+/** What has arrived of a body; it flows only while somebody waits for more. */
+class Arrivals implements Disposable {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #parts: Uint8Array[] = [];
+  #ended = false;
+  #broken = false;
+  #wake: (() => void) | undefined;
+
+  constructor(request: IncomingMessage, response: ServerResponse) {
+    this.#request = request;
+    this.#response = response;
+    request.pause();
+    request.on("data", this.#arrived).once("end", this.#end);
+    response.once("close", this.#break);
+  }
+
+  /** Whether nothing more comes; throws when that is not the end of the body. */
+  get ended(): boolean {
+    if (this.#broken) throw new BodyError("the body broke off");
+    return this.#ended;
+  }
+
+  /** The next part that is here. */
+  take(): Uint8Array | undefined {
+    return this.#parts.shift();
+  }
+
+  /** Resolves when there is more, or the end. */
+  more(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    this.#request.resume();
+    return promise;
+  }
+
+  /** Ends the wait for more. */
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Leaves the rest of the body where it is. */
+  [Symbol.dispose](): void {
+    this.#request.off("data", this.#arrived).off("end", this.#end);
+    this.#response.off("close", this.#break);
+  }
+
+  readonly #arrived = (part: Uint8Array): void => {
+    this.#parts.push(part);
+    this.#request.pause();
+    this.wake();
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.wake();
+  };
+
+  readonly #break = (): void => {
+    this.#broken = true;
+    this.wake();
+  };
 }

@@ -31,13 +31,17 @@ export type Row =
 /** Bytes of a body as they come. */
 export type Chunks = AsyncIterable<Uint8Array>;
 
+/** What stands where bytes were no UTF-8. */
+const REPLACEMENT = "\ufffd";
+const NOT_UTF8 = "not UTF-8, or has the replacement character U+FFFD";
+
 /**
  * Rows of an NDJSON body; empty lines are none.
  *
- * @throws {BodyError} when the body is not UTF-8, or does not come to its end.
+ * @throws {BodyError} when the body does not come to its end.
  */
 export async function* ndjsonRows(chunks: Chunks): AsyncGenerator<readonly Row[], void, void> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
+  const decoder = new TextDecoder();
   let rest = "";
   let line = 1;
   let skipping = false;
@@ -59,15 +63,16 @@ export async function* ndjsonRows(chunks: Chunks): AsyncGenerator<readonly Row[]
     return rows;
   };
   for await (const chunk of chunks) {
-    yield take(rest + decoded(decoder, chunk, line));
+    yield take(rest + decoder.decode(chunk, { stream: true }));
   }
-  const end = rest + decoded(decoder, undefined, line);
+  const end = rest + decoder.decode();
   if (!skipping) yield ndjsonRow(end, line);
 }
 
 function ndjsonRow(text: string, line: number): readonly Row[] {
   if (text.length > LINE_CHARS_MAX) return [tooLong(line)];
   if (text.trim() === "") return [];
+  if (text.includes(REPLACEMENT)) return [{ kind: "wrong", line, message: NOT_UTF8 }];
   const parsed = parseJson(text);
   return parsed.kind === "value"
     ? [{ kind: "row", line, value: parsed.value, chars: text.length }]
@@ -76,14 +81,6 @@ function ndjsonRow(text: string, line: number): readonly Row[] {
 
 function tooLong(line: number): Row {
   return { kind: "wrong", line, message: `longer than ${LINE_CHARS_MAX} characters` };
-}
-
-function decoded(decoder: TextDecoder, chunk: Uint8Array | undefined, line: number): string {
-  try {
-    return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true });
-  } catch {
-    throw new BodyError(`the body is not UTF-8, at line ${line} or soon after`);
-  }
 }
 
 /** Columns of a device in CSV. */
@@ -168,6 +165,9 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function deviceOf(record: Readonly<Record<string, string>>, line: number): Row {
+  if (Object.values(record).some((cell) => cell.includes(REPLACEMENT))) {
+    return { kind: "wrong", line, message: NOT_UTF8 };
+  }
   const { endpoint = "", p256dh = "", auth = "", tags = "", ...rest } = record;
   const plain = Object.fromEntries(Object.entries(rest).filter(([, cell]) => cell !== ""));
   const value = {

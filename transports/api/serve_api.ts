@@ -141,7 +141,7 @@ class Exchanges {
     if (typeof body === "string" || body instanceof Uint8Array) {
       answer(response, status, headers, body);
     } else await this.#stream(request, response, { ...answered, body });
-    if (!request.complete) this.#expectEnd(request);
+    if (!request.complete && !request.socket.destroyed) this.#expectEnd(request);
   }
 
   async #stream(

@@ -107,7 +107,7 @@ export function readDevice(
   const read = readInput(deviceSchema, body);
   const problems = [
     ...named.kind === "problems" ? below("id", named.problems) : [],
-    ...read.kind === "problems" ? [...read.problems, ...others({ id, ...object(body) })] : [],
+    ...read.kind === "problems" ? [...read.problems, ...others(body, { id })] : [],
   ];
   if (read.kind === "problems" || problems.length > 0) return { kind: "problems", problems };
   return record({ id, ...read.value }, checks);
@@ -117,7 +117,7 @@ export function readDevice(
 export function readDeviceRow(row: unknown, checks: SubscriptionChecks): Read<DeviceRecord> {
   const read = readInput(deviceRowSchema, row);
   if (read.kind === "value") return record(read.value, checks);
-  return { kind: "problems", problems: [...read.problems, ...others(object(row))] };
+  return { kind: "problems", problems: [...read.problems, ...others(row)] };
 }
 
 /** Reads a direct recipient. */
@@ -165,14 +165,10 @@ function record(
 }
 
 /** What else is wrong with a device whose platform is, so that all problems are told at once. */
-function others(row: Readonly<Record<string, unknown>>): readonly InputProblem[] {
-  if (PLATFORMS.some((platform) => platform === row["platform"])) return [];
-  const read = readInput(rowWithoutPlatform, row);
+function others(row: unknown, known: { readonly id?: string } = {}): readonly InputProblem[] {
+  if (!isObject(row) || PLATFORMS.some((platform) => platform === row["platform"])) return [];
+  const read = readInput(rowWithoutPlatform, { ...known, ...row });
   return read.kind === "problems" ? read.problems : [];
-}
-
-function object(value: unknown): Readonly<Record<string, unknown>> {
-  return isObject(value) ? value : {};
 }
 
 function platformRule(issue: v.VariantIssue): string {

@@ -31,7 +31,7 @@ export interface ReadOptions {
   readonly secret?: boolean;
 }
 
-/** Reads an input against a schema; at most 100 problems are told. */
+/** Reads an input, which is no list, against a schema; at most 100 problems are told. */
 export function readInput<S extends v.GenericSchema>(
   schema: S,
   input: unknown,
@@ -40,6 +40,7 @@ export function readInput<S extends v.GenericSchema>(
   if (isDeeper(input, DEPTH_MAX)) {
     return invalid("", `must not be nested deeper than ${DEPTH_MAX} levels`);
   }
+  if (Array.isArray(input)) return invalid("", `must be an object, found ${shown(input)}`);
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return { kind: "value", value: parsed.output };
   return { kind: "problems", problems: told(parsed.issues, options.secret ?? false) };
