@@ -18,6 +18,9 @@ import { type Command, parseCommandLine } from "../transports/command_line/parse
 import { readTextFile } from "../transports/command_line/read_file.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { checkNode } from "./check.ts";
+import { PROCESS } from "./commands/world.ts";
+import { runClient } from "./commands/run_client.ts";
+import { runDemo } from "./demo.ts";
 import { type Node, startNode } from "./node.ts";
 import { storeText } from "./open_store.ts";
 import { StartError, startError } from "./start_error.ts";
@@ -49,6 +52,16 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(command: Command, json: boolean): Promise<number> {
+  try {
+    return await runCommand(command, json);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    writeToStderr(`heliograph: ${error.message}.\n`);
+    return error.status;
+  }
+}
+
+async function runCommand(command: Command, json: boolean): Promise<number> {
   switch (command.name) {
     case "serve":
       return await serve(command.settings, json);
@@ -65,6 +78,21 @@ async function run(command: Command, json: boolean): Promise<number> {
       else writeToStderr(`${outcome.message}\n`);
       return outcome.kind === "done" ? 0 : 1;
     }
+    case "apps_add":
+    case "apps_list":
+    case "apps_show":
+    case "apps_remove":
+    case "apps_resume":
+    case "devices_import":
+    case "devices_export":
+    case "devices_list":
+    case "devices_remove":
+    case "send":
+    case "status":
+    case "cancel":
+      return await runClient(command, json, PROCESS);
+    case "demo":
+      return await runDemo({ ...command, json });
   }
 }
 
@@ -76,10 +104,6 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
   });
   try {
     return await serveUntilStopped(settings, json, log);
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    writeToStderr(`heliograph: ${error.message}.\n`);
-    return error.status;
   } finally {
     log.flush();
   }

@@ -63,7 +63,10 @@ const ROWS: readonly Row[] = [
   {
     title: "93 no command",
     args: [],
-    answer: ["needs a command. Use serve, check or keys; --help explains them."],
+    answer: [
+      "needs a command. Use serve, check, apps, devices, send, status, cancel, demo or keys; " +
+      "--help explains them.",
+    ],
   },
   {
     title: "93 half a command",

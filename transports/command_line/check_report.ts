@@ -5,7 +5,7 @@
  */
 
 import type { SettingOrigin } from "./settings_reader.ts";
-import { escapeInvisible } from "./visible_text.ts";
+import { table } from "./table.ts";
 
 /** One thing that was tried. */
 export interface Finding {
@@ -32,30 +32,16 @@ export function checkJson(
   return `${JSON.stringify({ ok: checkStatus(findings) === 0, findings, settings })}\n`;
 }
 
-/** Rows of words in columns; the last column is as long as it needs to be. */
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => row[column]?.length ?? 0))
-  );
-  return rows.map((row) =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd()
-  ).join("\n");
-}
-
 /** The report for a person: settings that somebody set, findings, and a closing sentence. */
 export function checkText(
   findings: readonly Finding[],
   settings: readonly SettingOrigin[],
 ): string {
-  const set = settings.map((row) =>
-    [row.name, row.value, row.origin].map((cell) => escapeInvisible(cell))
-  );
+  const set = settings.map((row) => [row.name, row.value, row.origin]);
   const rows = findings.map((finding) => [
     finding.outcome,
     finding.what,
-    escapeInvisible(
-      finding.setting === undefined ? finding.detail : `${finding.detail} (${finding.setting})`,
-    ),
+    finding.setting === undefined ? finding.detail : `${finding.detail} (${finding.setting})`,
   ]);
   const count = (outcome: Finding["outcome"]) =>
     findings.filter((finding) => finding.outcome === outcome).length;

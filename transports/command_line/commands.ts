@@ -4,13 +4,35 @@
  * @module
  */
 
+import { TOKEN_SCOPES, type TokenScope } from "./api_tokens.ts";
+import { appName, identifier } from "./client_kinds.ts";
+import { APP, APP_PLATFORM, CREDENTIALS, DEMO, DEVICES, SEND } from "./client_options.ts";
+import { CLIENT_SETTINGS } from "./client_settings.ts";
 import type { Kind, Setting } from "./setting.ts";
-import { durationSeconds, optional } from "./setting.ts";
+import { durationSeconds, oneOf, optional, path } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 import { TOKEN_NAME_CHARS_MAX } from "./limits.ts";
 
 /** The commands, by the words which call them joined with `_`. */
-export type CommandName = "serve" | "check" | "keys_vapid" | "keys_endpoint" | "keys_token";
+export type CommandName =
+  | "serve"
+  | "check"
+  | "apps_add"
+  | "apps_list"
+  | "apps_show"
+  | "apps_remove"
+  | "apps_resume"
+  | "devices_import"
+  | "devices_export"
+  | "devices_list"
+  | "devices_remove"
+  | "send"
+  | "status"
+  | "cancel"
+  | "demo"
+  | "keys_vapid"
+  | "keys_endpoint"
+  | "keys_token";
 
 /** An option that only the command line has. */
 export interface SwitchRow {
@@ -26,12 +48,30 @@ export interface SwitchRow {
 export interface CommandRow {
   /** The words that call it: `["keys", "vapid"]`. */
   readonly words: readonly string[];
+  /** What stands behind them, for a command that is about one thing. */
+  readonly operand?: Operand;
   /** What it does, in a few words. */
   readonly summary: string;
   /** The settings it reads. */
   readonly settings: readonly Setting<unknown>[];
   /** Its own options. */
   readonly options: readonly Setting<unknown>[];
+  /** Its own switches. */
+  readonly switches?: readonly SwitchRow[];
+  /** What help says beside the options. */
+  readonly note?: string;
+}
+
+/** What a command is about. */
+export interface Operand extends Kind<string> {
+  /** What it is. */
+  readonly description: string;
+  /** Whether the command also works without it. */
+  readonly optional: boolean;
+}
+
+function operand(kind: Kind<string>, description: string, optional = false): Operand {
+  return { ...kind, description, optional };
 }
 
 /** A token's name: a word that lists and logs can show. */
@@ -66,13 +106,69 @@ export const TOKEN_LIFETIME: Setting<number | undefined> = {
   description: "time after which the token is refused",
 };
 
+/** Sends to every device of the app. */
+export const TO_ALL: SwitchRow = { name: "to-all", description: "to all devices of the app" };
+
+/** Does not wait. */
+export const DETACH: SwitchRow = {
+  name: "detach",
+  description: "print the notification's id and do not wait for its end",
+};
+
+/** Waits. */
+export const WATCH: SwitchRow = {
+  name: "watch",
+  description: "show the notification's progress until it is done",
+};
+
+const SEND_NOTE = `
+One of --to-tag, --to-user, --to-device, --to-all and --tokens says who gets it;
+the first three may be repeated. The node goes on without this command: Ctrl-C
+only ends the watching. Exit status: 0 when the providers took it for everyone
+whose token lives (tokens found dead are counted and marked), 1 when it failed,
+expired or was rejected for anybody, or there was nobody to send to. The data
+folder whose API token is taken is named by HELIOGRAPH_DATA or --config here.
+`;
+
+const DEVICE_FILE_NOTE = `
+NDJSON has a device a line:
+  {"id":"d1","platform":"apns","token":"…","user":"u1","tags":["news"]}
+and for a browser its PushSubscription as "subscription". The first line of CSV
+names its columns: id, platform, token, user, tags (with ; between), and for a
+browser endpoint, p256dh and auth. A device of the same id is replaced.
+Lines that are wrong are told by number and left out; the others are registered.
+`;
+
 const ALL = Object.values<Setting<unknown>>(SETTINGS);
 
-/** All commands in the order in which help lists them. */
+/** What a token to make opens; everything when absent. */
+export const TOKEN_SCOPE: Setting<TokenScope | undefined> = {
+  ...optional(oneOf(TOKEN_SCOPES, "SCOPE")),
+  repeatable: true,
+  name: "scope",
+  initial: undefined,
+  initialText: "admin",
+  description: "what it opens, repeatable: read, send (with devices), or admin for everything",
+};
+
+const CLIENT = Object.values<Setting<unknown>>(CLIENT_SETTINGS);
+
+/** Settings of a command whose own option is called `data`. */
+const CLIENT_BUT_DATA = CLIENT.filter((setting) => setting.name !== CLIENT_SETTINGS.data.name);
+
+const NO_SETTINGS = { settings: [], options: [] };
+
+const APPS: Pick<CommandRow, "settings" | "options" | "operand"> = {
+  operand: operand(appName, "the app"),
+  settings: CLIENT,
+  options: [],
+};
+
+/** All commands in the order in which help lists them and words look for them. */
 export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
   serve: {
     words: ["serve"],
-    summary: "run a node: device sockets, push endpoint, API and its page",
+    summary: "run a node: device sockets, push endpoint, delivery, API and its page",
     settings: ALL,
     options: [],
   },
@@ -82,34 +178,115 @@ export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
     settings: ALL,
     options: [],
   },
-  keys_vapid: {
-    words: ["keys", "vapid"],
-    summary: "print a new VAPID key pair for an application server",
-    settings: [],
+  apps_add: {
+    ...APPS,
+    words: ["apps", "add"],
+    summary: "add an app with its credentials, or replace all credentials it has",
+    options: Object.values<Setting<unknown>>(CREDENTIALS),
+  },
+  apps_list: {
+    words: ["apps", "list"],
+    summary: "list the apps",
+    settings: CLIENT,
     options: [],
   },
+  apps_show: {
+    ...APPS,
+    words: ["apps", "show"],
+    summary: "show an app, without its secrets",
+  },
+  apps_remove: {
+    ...APPS,
+    words: ["apps", "remove"],
+    summary: "remove an app with its devices",
+  },
+  apps_resume: {
+    ...APPS,
+    words: ["apps", "resume"],
+    summary: "send again for an app that was paused",
+    options: [APP_PLATFORM],
+  },
+  devices_import: {
+    words: ["devices", "import"],
+    operand: operand(path("FILE"), "NDJSON or CSV file, - for standard input"),
+    summary: "register the devices of a file",
+    settings: CLIENT,
+    options: [APP, DEVICES.platform, DEVICES.format],
+    note: DEVICE_FILE_NOTE,
+  },
+  devices_export: {
+    words: ["devices", "export"],
+    summary: "print all devices of an app as NDJSON, for devices import",
+    settings: CLIENT,
+    options: [APP],
+  },
+  devices_list: {
+    words: ["devices", "list"],
+    summary: "list devices of an app",
+    settings: CLIENT,
+    options: [APP, DEVICES.user, DEVICES.tag, DEVICES.state, DEVICES.limit],
+  },
+  devices_remove: {
+    words: ["devices", "remove"],
+    operand: operand(identifier("ID"), "the device"),
+    summary: "remove a device",
+    settings: CLIENT,
+    options: [],
+  },
+  send: {
+    words: ["send"],
+    summary: "send a notification and watch it until it is done",
+    settings: CLIENT_BUT_DATA,
+    options: [APP, ...Object.values<Setting<unknown>>(SEND)],
+    switches: [TO_ALL, DETACH],
+    note: SEND_NOTE,
+  },
+  status: {
+    words: ["status"],
+    operand: operand(identifier("ID"), "the notification, or the node when absent", true),
+    summary: "show the node, or a notification's progress",
+    settings: CLIENT,
+    options: [],
+    switches: [WATCH],
+  },
+  cancel: {
+    words: ["cancel"],
+    operand: operand(identifier("ID"), "the notification"),
+    summary: "stop a notification: what has not been sent is not sent",
+    settings: CLIENT,
+    options: [],
+  },
+  demo: {
+    words: ["demo"],
+    summary: "send to a million recipients at a stand-in for Apple, Google and browsers",
+    settings: [],
+    options: Object.values<Setting<unknown>>(DEMO),
+  },
+  keys_vapid: {
+    ...NO_SETTINGS,
+    words: ["keys", "vapid"],
+    summary: "print a new VAPID key pair for an application server",
+  },
   keys_endpoint: {
+    ...NO_SETTINGS,
     words: ["keys", "endpoint"],
     summary: "print a new key for endpoint URLs, and how to rotate keys",
-    settings: [],
-    options: [],
   },
   keys_token: {
     words: ["keys", "token"],
     summary: "make an API token, print it once and store its hash",
     settings: [SETTINGS.data],
-    options: [TOKEN_NAME, TOKEN_LIFETIME],
+    options: [TOKEN_NAME, TOKEN_LIFETIME, TOKEN_SCOPE],
   },
 };
 
+/** Whether this is a command's name. */
+function isCommandName(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name);
+}
+
 /** The commands in the order in which they are looked for. */
-export const COMMAND_NAMES: readonly CommandName[] = [
-  "serve",
-  "check",
-  "keys_vapid",
-  "keys_endpoint",
-  "keys_token",
-];
+export const COMMAND_NAMES: readonly CommandName[] = Object.keys(COMMANDS).filter(isCommandName);
 
 /** The options of every command. */
 export const GLOBAL_OPTIONS: readonly SwitchRow[] = [

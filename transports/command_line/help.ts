@@ -5,7 +5,8 @@
  */
 
 import { COMMANDS, flagName, GLOBAL_OPTIONS } from "./commands.ts";
-import type { CommandName } from "./commands.ts";
+import type { CommandName, CommandRow, SwitchRow } from "./commands.ts";
+import { isClientCommand } from "./client_command.ts";
 import type { Setting } from "./setting.ts";
 import { environmentName, SETTINGS } from "./settings.ts";
 
@@ -61,26 +62,33 @@ function settingEntry(setting: Setting<unknown>): Entry {
     : setting.description;
   return {
     term: `--${flagName(setting)} ${placeholder}`,
-    text: `${description} (${initialText(setting)})`,
+    text: setting.initialText === "" ? description : `${description} (${initialText(setting)})`,
   };
 }
 
-const GLOBAL_ENTRIES: readonly Entry[] = GLOBAL_OPTIONS.map((option) => ({
-  term: option.placeholder === undefined
-    ? `--${option.name}`
-    : `--${option.name} ${option.placeholder}`,
-  text: option.description,
-}));
+function switchEntry(option: SwitchRow): Entry {
+  const value = option.placeholder === undefined ? "" : ` ${option.placeholder}`;
+  return { term: `--${option.name}${value}`, text: option.description };
+}
+
+const GLOBAL_ENTRIES: readonly Entry[] = GLOBAL_OPTIONS.map(switchEntry);
+
+/** A command as it is called, with what it is about. */
+function called({ words, operand }: CommandRow): string {
+  if (operand === undefined) return words.join(" ");
+  const { placeholder, optional } = operand;
+  return [...words, optional ? `[${placeholder}]` : placeholder].join(" ");
+}
 
 /** The help of the program: commands and global options. */
 export function programHelp(): string {
   const commands = Object.values(COMMANDS);
-  return `Heliograph, a push server for browsers and UnifiedPush.
+  return `Heliograph, a push server: for browsers and UnifiedPush, and to APNs and FCM.
 
 Usage: heliograph COMMAND [OPTIONS]
 
 Commands:
-${list(commands.map((row) => ({ term: row.words.join(" "), text: row.summary })))}
+${list(commands.map((row) => ({ term: called(row), text: row.summary })))}
 
 Options of every command:
 ${list(GLOBAL_ENTRIES)}
@@ -99,14 +107,29 @@ never options themselves: use the variable, or the file named by the option, the
 variable with _FILE behind it or the key with -file behind it.
 `;
 
+const CLIENT_NOTE = `
+HELIOGRAPH_API_URL and HELIOGRAPH_API_TOKEN (or HELIOGRAPH_API_TOKEN_FILE) set
+address and token, too, and api-url, api-token and api-token-file in the file
+given by --config. A token is never an option itself.
+`;
+
 /** The help of one command. */
 export function commandHelp(name: CommandName): string {
-  const { words, summary, settings, options } = COMMANDS[name];
-  const own = [...options, ...settings].map(settingEntry);
-  const usage = `Usage: heliograph ${words.join(" ")} [OPTIONS]`;
+  const row = COMMANDS[name];
+  const { summary, operand, settings, options, switches = [] } = row;
+  const entries = [
+    ...(operand === undefined ? [] : [{ term: operand.placeholder, text: operand.description }]),
+    ...options.map(settingEntry),
+    ...switches.map(switchEntry),
+    ...settings.map(settingEntry),
+  ];
+  const usage = `Usage: heliograph ${called(row)} [OPTIONS]`;
   const about = `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`;
-  const table = own.length === 0 ? "" : `\nOptions, with what holds without them:\n${list(own)}\n`;
-  const note = settings.length > 1 ? SETTINGS_NOTE : "";
+  const table = entries.length === 0
+    ? ""
+    : `\nOptions, with what holds without them:\n${list(entries)}\n`;
+  const settingsNote = isClientCommand(name) ? CLIENT_NOTE : SETTINGS_NOTE;
+  const note = `${row.note ?? ""}${settings.length > 1 ? settingsNote : ""}`;
   return `${usage}\n\n${wrap(about, COLUMNS).join("\n")}\n${table}\nOptions of every command:\n${
     list(GLOBAL_ENTRIES)
   }\n${note}`;

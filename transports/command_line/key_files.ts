@@ -116,3 +116,15 @@ export function loadApiToken(
   const path = join(data, API_TOKEN.name);
   return { kind: "ready", secret: configured, origin: "setting", path };
 }
+
+/** The API token of a node on this machine, for its clients; nothing is made when there is none. */
+export function findApiToken(
+  data: string,
+  configured: Secret<string> | undefined,
+): LoadedSecret<string> | { readonly kind: "missing"; readonly path: string } {
+  const path = join(data, API_TOKEN.name);
+  if (configured !== undefined) {
+    return { kind: "ready", secret: configured, origin: "setting", path };
+  }
+  return read(path, API_TOKEN) ?? { kind: "missing", path };
+}

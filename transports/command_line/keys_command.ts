@@ -16,7 +16,10 @@ export type KeysOutcome =
   | { readonly kind: "failed"; readonly message: string };
 
 /** One of the `keys` commands. */
-export type KeysCommand = Exclude<Command, { readonly name: "serve" | "check" }>;
+export type KeysCommand = Extract<
+  Command,
+  { readonly name: "keys_vapid" | "keys_endpoint" | "keys_token" }
+>;
 
 function line(value: Readonly<Record<string, unknown>>): KeysOutcome {
   return { kind: "done", text: `${JSON.stringify(value)}\n` };
@@ -51,16 +54,18 @@ function token(
   json: boolean,
   clock: TokenClock,
 ): KeysOutcome {
-  const { data, tokenName, lifetimeSeconds } = command;
-  const made = makeApiToken({ data, name: tokenName, lifetimeSeconds }, clock);
+  const { data, tokenName, lifetimeSeconds, scopes } = command;
+  const made = makeApiToken({ data, name: tokenName, lifetimeSeconds, scopes }, clock);
   if (made.kind === "failed") return { kind: "failed", message: `heliograph: ${made.problem}.` };
   const expires = made.expiresAt === undefined ? null : new Date(made.expiresAt).toISOString();
-  if (json) return line({ name: made.name, token: made.token.reveal(), expires });
+  if (json) {
+    return line({ name: made.name, token: made.token.reveal(), scopes: made.scopes, expires });
+  }
   const until = expires === null ? "never expires" : `expires ${expires}`;
   const text = `${made.token.reveal()}
 
-This is "${made.name}"; it ${until}. It is shown this once: ${made.path}
-keeps its hash. Remove it there to revoke it; a running node notices by itself.
+This is "${made.name}", for ${made.scopes.join(" and ")}; it ${until}. It is shown this
+once: ${made.path} keeps its hash. Remove it there to revoke it; a running node notices by itself.
 `;
   return { kind: "done", text };
 }

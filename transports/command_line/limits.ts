@@ -72,3 +72,33 @@ export const WEBHOOK_SECRET_CHARS_MIN = 16;
 
 /** Characters of a webhook's secret: a longer key than HMAC's block gains nothing (RFC 2104 section 3). */
 export const WEBHOOK_SECRET_CHARS_MAX = 256;
+
+/** Characters of an app's name, as the API has it. */
+export const APP_NAME_CHARS_MAX = 64;
+
+/** Characters of an id or tag in an argument: the longest the API takes, a user's id. */
+export const RECIPIENT_CHARS_MAX = 256;
+
+/** Characters of an `Idempotency-Key` header: two UUIDs and a name fit several times. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255;
+
+/** Characters of a title, text or origin in an argument: more than any provider's payload holds. */
+export const OPTION_TEXT_CHARS_MAX = 4_096;
+
+/** Bytes of a file with a notification's content: over ten times the largest payload of a provider. */
+export const CONTENT_FILE_BYTES_MAX = 65_536;
+
+/** Recipients named by options: a command line holds few more, and `--tokens` takes any number. */
+export const NAMED_RECIPIENTS_MAX = 1_000;
+
+/** Samples a rate is taken from: four a second over five seconds, and as many again. */
+export const PROGRESS_SAMPLES_MAX = 48;
+
+/** Problems of a file of devices or recipients that are told: more than a screen is read by nobody. */
+export const LINE_PROBLEMS_MAX = 10;
+
+/** Characters of an answer of the API that a problem repeats. */
+export const SHOWN_DETAIL_CHARS_MAX = 400;
+
+/** Devices asked for at a time: the largest page of the API. */
+export const PAGE_DEVICES = 1_000;

@@ -7,28 +7,23 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
-import {
-  COMMAND_NAMES,
-  COMMANDS,
-  flagName,
-  GLOBAL_OPTIONS,
-  TOKEN_LIFETIME,
-  TOKEN_NAME,
-} from "./commands.ts";
+import type { TokenScope } from "./api_tokens.ts";
+import { checkTogether } from "./addresses.ts";
+import { type Arguments, findCommand, foreignOptions, sortArguments } from "./arguments.ts";
+import { type ClientCommand, isClientCommand, takeClientCommand } from "./client_command.ts";
+import { DEMO } from "./client_options.ts";
+import { CLIENT_SETTINGS } from "./client_settings.ts";
+import { COMMANDS, TOKEN_LIFETIME, TOKEN_NAME, TOKEN_SCOPE } from "./commands.ts";
 import type { CommandName } from "./commands.ts";
 import { readConfigurationFile } from "./configuration_file.ts";
 import { commandHelp, programHelp } from "./help.ts";
-import { PROBLEMS_MAX, SHOWN_VALUE_CHARS_MAX } from "./limits.ts";
-import { didYouMean } from "./nearest_name.ts";
+import { PROBLEMS_MAX } from "./limits.ts";
 import type { ReadFile } from "./read_file.ts";
 import type { Setting } from "./setting.ts";
 import { environmentName, SETTINGS } from "./settings.ts";
 import type { Settings } from "./settings.ts";
 import { SettingsReader } from "./settings_reader.ts";
 import type { Environment, SettingOrigin } from "./settings_reader.ts";
-import { checkTogether } from "./addresses.ts";
-import { quote } from "./visible_text.ts";
 
 /** A command with what it needs. */
 export type Command =
@@ -48,7 +43,19 @@ export type Command =
     readonly tokenName: string | undefined;
     /** How long it is valid, for ever when absent. */
     readonly lifetimeSeconds: number | undefined;
-  };
+    /** What it opens, everything when absent. */
+    readonly scopes: readonly TokenScope[] | undefined;
+  }
+  | {
+    readonly name: "demo";
+    /** How many recipients. */
+    readonly recipients: number;
+    /** Folder for its data, a temporary one when absent. */
+    readonly dataDir: string | undefined;
+    /** Port of its API and page. */
+    readonly apiPort: number;
+  }
+  | ClientCommand;
 
 /** What the arguments ask for. */
 export type CommandLine =
@@ -57,115 +64,16 @@ export type CommandLine =
   | { readonly kind: "version" }
   | { readonly kind: "usage_error"; readonly message: string };
 
-/** Arguments by what they are. */
-interface Arguments {
-  readonly words: readonly string[];
-  readonly switches: ReadonlySet<string>;
-  readonly flags: ReadonlyMap<string, readonly string[]>;
-  readonly problems: readonly string[];
-}
-
-const SWITCHES = GLOBAL_OPTIONS.filter((option) => option.placeholder === undefined)
-  .map((option) => option.name);
-const ALL_SETTINGS: readonly Setting<unknown>[] = Object.values<Setting<unknown>>(SETTINGS);
+const ALL_SETTINGS: readonly Setting<unknown>[] = [
+  ...Object.values<Setting<unknown>>(SETTINGS),
+  // A node does not read it, but one file may serve both.
+  CLIENT_SETTINGS.apiUrl,
+];
 const SECRETS = ALL_SETTINGS.filter((setting) => setting.secret).map((setting) => setting.name);
+/** Recipients of a demonstration unless somebody says how many. */
+const DEMO_RECIPIENTS = 1_000_000;
+
 const CONFIG_VARIABLE = environmentName("config");
-const FLAGS = ["config", ...[...ALL_SETTINGS, TOKEN_NAME, TOKEN_LIFETIME].map(flagName)];
-
-const REPEATABLE = ALL_SETTINGS.filter((row) => row.repeatable && !row.secret)
-  .map((row) => row.name);
-
-const OPTIONS = {
-  ...Object.fromEntries(SWITCHES.map((name) => [name, { type: "boolean" as const }])),
-  ...Object.fromEntries([...FLAGS, ...SECRETS].map((name) => [name, { type: "string" as const }])),
-  help: { type: "boolean", short: "h" },
-} as const;
-
-/** What is wrong with an option and its value, or `undefined`. */
-function optionProblem(name: string, rawName: string, value: string | undefined, inline: boolean) {
-  if (SWITCHES.includes(name)) {
-    return value === undefined ? undefined : `--${name}: takes no value. Write --${name} alone`;
-  }
-  if (SECRETS.includes(name)) {
-    const variable = environmentName(name);
-    return `--${name}: a secret among the arguments can be read by every user of this machine. ` +
-      `Use ${variable}, ${variable}_FILE or --${name}-file FILE`;
-  }
-  if (!FLAGS.includes(name)) {
-    const shown = quote(rawName, SHOWN_VALUE_CHARS_MAX).slice(1, -1);
-    const advice = didYouMean(name, [...FLAGS, ...SWITCHES], "--") ??
-      "heliograph COMMAND --help lists the options";
-    return `${shown}: unknown option. ${advice}`;
-  }
-  if (value !== undefined && (inline || !/^-./.test(value))) return undefined;
-  const setting = [...ALL_SETTINGS, TOKEN_NAME, TOKEN_LIFETIME].find((row) => row.name === name);
-  return `--${name}: needs a value. ${setting?.advice ?? "Give the name of a file"}`;
-}
-
-function sortArguments(args: readonly string[]): Arguments {
-  const words: string[] = [];
-  const switches = new Set<string>();
-  const flags = new Map<string, string[]>();
-  const problems: string[] = [];
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: OPTIONS,
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
-  for (const token of tokens) {
-    if (token.kind === "positional") words.push(token.value);
-    if (token.kind !== "option") continue;
-    const { name, rawName, value } = token;
-    const problem = optionProblem(name, rawName, value, token.inlineValue === true);
-    if (problem !== undefined) problems.push(problem);
-    else if (value === undefined) switches.add(name);
-    else if (!flags.has(name)) flags.set(name, [value]);
-    else if (REPEATABLE.includes(name)) flags.get(name)?.push(value);
-    else problems.push(`--${name}: given more than once. Give it once`);
-  }
-  return { words, switches, flags, problems };
-}
-
-/** The command that these words call, or what is wrong with them. */
-function findCommand(
-  words: readonly string[],
-): { readonly name: CommandName } | { readonly problem: string } {
-  const rows = COMMAND_NAMES.map((name) => COMMANDS[name].words);
-  const index = rows.findIndex((row) => row.every((word, at) => words[at] === word));
-  const name = COMMAND_NAMES[index];
-  const length = rows[index]?.length ?? 0;
-  if (name !== undefined && words.length === length) return { name };
-  const extra = words[length] ?? "";
-  if (name !== undefined) {
-    const shown = quote(extra, SHOWN_VALUE_CHARS_MAX);
-    return { problem: `${shown}: unexpected argument. Remove it` };
-  }
-  const [first, second] = words;
-  const isGroup = rows.some((row) => row.length > 1 && row[0] === first);
-  const known = isGroup
-    ? rows.filter((row) => row[0] === first).map((row) => row[1] ?? "")
-    : [...new Set(rows.map((row) => row[0] ?? ""))];
-  const choice = `Use ${known.slice(0, -1).join(", ")} or ${known.at(-1)}`;
-  const word = isGroup ? second : first;
-  if (word === undefined) {
-    const place = isGroup ? `${first}: ` : "";
-    return { problem: `${place}needs a command. ${choice}; --help explains them` };
-  }
-  const advice = didYouMean(word, known) ?? choice;
-  return { problem: `${quote(word, SHOWN_VALUE_CHARS_MAX)}: unknown command. ${advice}` };
-}
-
-/** Options that another command has. */
-function foreignOptions(name: CommandName, flags: ReadonlyMap<string, unknown>): string[] {
-  const { words, settings, options } = COMMANDS[name];
-  const own = ["config", ...[...settings, ...options].map(flagName)];
-  return [...flags.keys()].filter((flag) => !own.includes(flag)).map((flag) =>
-    `--${flag}: not an option of ${words.join(" ")}. ` +
-    `heliograph ${words.join(" ")} --help lists its options`
-  );
-}
 
 function usageError(problems: readonly string[]): CommandLine {
   const lines = problems.slice(0, PROBLEMS_MAX).map((problem) =>
@@ -224,7 +132,13 @@ function takeSettings(reader: SettingsReader): Settings {
 }
 
 /** The command with its settings; problems stay in the reader. */
-function takeCommand(name: CommandName, reader: SettingsReader): Command {
+function takeCommand(
+  name: CommandName,
+  operand: string | undefined,
+  switches: ReadonlySet<string>,
+  reader: SettingsReader,
+): Command {
+  if (isClientCommand(name)) return takeClientCommand(name, operand, switches, reader);
   switch (name) {
     case "serve":
     case "check":
@@ -232,12 +146,24 @@ function takeCommand(name: CommandName, reader: SettingsReader): Command {
     case "keys_vapid":
     case "keys_endpoint":
       return { name };
-    case "keys_token":
+    case "keys_token": {
+      const scopes = [
+        ...new Set(reader.options(TOKEN_SCOPE).filter((scope) => scope !== undefined)),
+      ];
       return {
         name,
         data: reader.take(SETTINGS.data),
         tokenName: reader.take(TOKEN_NAME),
         lifetimeSeconds: reader.take(TOKEN_LIFETIME),
+        scopes: scopes.length === 0 ? undefined : scopes,
+      };
+    }
+    case "demo":
+      return {
+        name,
+        recipients: reader.option(DEMO.recipients) ?? DEMO_RECIPIENTS,
+        dataDir: reader.option(DEMO.data),
+        apiPort: reader.option(DEMO.apiPort) ?? SETTINGS.apiPort.initial,
       };
   }
 }
@@ -272,15 +198,16 @@ export function parseCommandLine(
   if (switches.has("version")) return { kind: "version" };
   const found = findCommand(words);
   if (switches.has("help")) {
-    return { kind: "help", text: "name" in found ? commandHelp(found.name) : programHelp() };
+    const text = found.kind === "unknown" ? programHelp() : commandHelp(found.name);
+    return { kind: "help", text };
   }
-  if ("problem" in found) return usageError([found.problem]);
-  const foreign = foreignOptions(found.name, flags);
+  if (found.kind !== "found") return usageError([found.problem]);
+  const foreign = foreignOptions(found.name, { flags, switches });
   if (foreign.length > 0) return usageError(foreign);
   const readsSettings = COMMANDS[found.name].settings.length > 0;
   const file = readsSettings ? findFile(flags, env, readFile) : undefined;
   const reader = new SettingsReader({ flags, env, file, readFile });
-  const command = takeCommand(found.name, reader);
+  const command = takeCommand(found.name, found.operand, switches, reader);
   const wrong = [...file?.problems ?? [], ...reader.problems];
   if (wrong.length === 0 && "settings" in command) wrong.push(...checkTogether(command.settings));
   if (wrong.length > 0) return usageError(wrong);

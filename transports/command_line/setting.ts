@@ -76,16 +76,18 @@ const MS_PER_UNIT: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-function value<T>(value: T): Parsed<T> {
+/** A text that was read. */
+export function value<T>(value: T): Parsed<T> {
   return { kind: "value", value };
 }
 
-function problem(text: string): Parsed<never> {
+/** A text that was refused, with a few words that follow its place. */
+export function problem(text: string): Parsed<never> {
   return { kind: "problem", problem: text };
 }
 
 /** A kind with the parts that most kinds share. */
-function kind<T>(
+export function kind<T>(
   parts: Pick<Kind<T>, "placeholder" | "advice" | "parse" | "show"> & Partial<Kind<T>>,
 ): Kind<T> {
   return { unit: "", repeatable: false, secret: false, ...parts };
@@ -135,7 +137,7 @@ export const port: Kind<number> = wholeNumber(
 );
 
 /** Reads `250ms`, `45s`, `5m`, `12h`, `30d` or plain seconds; the result is in milliseconds. */
-function parseDuration(text: string): number | undefined {
+export function parseDuration(text: string): number | undefined {
   const match = /^(\d{1,12})(ms|s|m|h|d|)$/.exec(text);
   if (match === null) return undefined;
   return Number(match[1]) * (MS_PER_UNIT[match[2] || "s"] ?? NaN);

@@ -10,7 +10,7 @@
 import type { ConfigurationFile } from "./configuration_file.ts";
 import { SECRET_FILE_BYTES_MAX, SHOWN_VALUE_CHARS_MAX } from "./limits.ts";
 import type { ReadFile } from "./read_file.ts";
-import type { Setting } from "./setting.ts";
+import type { Kind, Setting } from "./setting.ts";
 import { environmentName } from "./settings.ts";
 import { quote } from "./visible_text.ts";
 
@@ -74,8 +74,51 @@ export class SettingsReader {
     return value === undefined ? setting.initial : value.value;
   }
 
+  /** The value in force, arguments aside: for a command that calls an option of its own so. */
+  takeAround<T>(setting: Setting<T>): T {
+    const found = this.#inEnvironment(setting) ?? this.#inFile(setting);
+    return (found === undefined ? undefined : this.#read(setting, found))?.value ??
+      setting.initial;
+  }
+
+  /** Whether an option is among the arguments, right or wrong. */
+  has({ name }: { readonly name: string }): boolean {
+    return this.#sources.flags.has(name);
+  }
+
+  /** An option that only arguments set; `undefined` without it, and after a problem. */
+  option<T>(setting: Setting<T>): T | undefined {
+    return this.options(setting)[0];
+  }
+
+  /** All values of an option that may be repeated, each read by itself. */
+  options<T>(setting: Setting<T>): readonly T[] {
+    const origin = `--${setting.name}`;
+    const values: T[] = [];
+    for (const text of this.#sources.flags.get(setting.name) ?? []) {
+      const read = this.#read(setting, { text, origin, isPath: false });
+      if (read !== undefined) values.push(read.value);
+    }
+    return values;
+  }
+
+  /** The content of the file that an option names; `undefined` without it, and after a problem. */
+  fileOf(setting: Setting<string | undefined>, bytesMax: number): string | undefined {
+    const path = this.option(setting);
+    if (path === undefined) return undefined;
+    const file = this.#sources.readFile(path, bytesMax);
+    if (file.kind === "text") return file.text;
+    const shown = quote(path, SHOWN_VALUE_CHARS_MAX);
+    return this.refuse(`--${setting.name}`, `${shown} ${file.cause}`, setting.advice);
+  }
+
+  /** What a command is about; after a problem an empty text, which nobody should use. */
+  operand(kind: Kind<string>, text: string): string {
+    return this.#parse(kind, text, kind.placeholder)?.value ?? "";
+  }
+
   /** Adds a problem of `place`, with what to do. */
-  #refuse(place: string, problem: string, advice: string): undefined {
+  refuse(place: string, problem: string, advice: string): undefined {
     this.problems.push(`${place}: ${problem}. ${advice}`);
   }
 
@@ -95,7 +138,7 @@ export class SettingsReader {
     const text = this.#sources.env.get(origin);
     const path = setting.secret ? this.#sources.env.get(`${origin}_FILE`) : undefined;
     if (text !== undefined && path !== undefined) {
-      this.#refuse(origin, `set together with ${origin}_FILE`, "Unset one of them");
+      this.refuse(origin, `set together with ${origin}_FILE`, "Unset one of them");
     }
     if (text !== undefined) return { text, origin, isPath: false };
     if (path !== undefined) return { text: path, origin: `${origin}_FILE`, isPath: true };
@@ -111,7 +154,7 @@ export class SettingsReader {
     const key = inline === undefined ? `${setting.name}-file` : setting.name;
     const origin = `${file.path}:${entry.line}: ${key}`;
     if (inline !== undefined && named !== undefined) {
-      this.#refuse(origin, `set together with ${setting.name}-file`, "Remove one of them");
+      this.refuse(origin, `set together with ${setting.name}-file`, "Remove one of them");
     }
     const isList = entry.listed && (!setting.repeatable || inline === undefined);
     return { text: isList ? undefined : entry.text, origin, isPath: inline === undefined };
@@ -124,20 +167,20 @@ export class SettingsReader {
     const { origin } = found;
     const advice = found.isPath ? "Give the name of a file" : setting.advice;
     if (found.text === undefined) {
-      return this.#refuse(origin, "has a value of a wrong type", advice);
+      return this.refuse(origin, "has a value of a wrong type", advice);
     }
-    if (found.text.trim() === "") return this.#refuse(origin, "empty", advice);
+    if (found.text.trim() === "") return this.refuse(origin, "empty", advice);
     if (!found.isPath) return this.#parse(setting, found.text, origin);
     const file = this.#sources.readFile(found.text, SECRET_FILE_BYTES_MAX);
     const shown = quote(found.text, SHOWN_VALUE_CHARS_MAX);
-    if (file.kind !== "text") return this.#refuse(origin, `${shown} ${file.cause}`, advice);
+    if (file.kind !== "text") return this.refuse(origin, `${shown} ${file.cause}`, advice);
     const text = file.text.trim();
-    if (text === "") return this.#refuse(origin, `${shown} is empty`, setting.advice);
+    if (text === "") return this.refuse(origin, `${shown} is empty`, setting.advice);
     return this.#parse(setting, text, `${origin} ${shown}`);
   }
 
   #parse<T>(
-    setting: Setting<T>,
+    setting: Kind<T>,
     text: string,
     origin: string,
   ): { readonly value: T; readonly origin: string } | undefined {
@@ -146,6 +189,6 @@ export class SettingsReader {
     // A secret is not repeated, however wrong it is, nor is the password of a URL.
     const open = text.replace(/\/\/.*@/s, "//…@");
     const shown = setting.secret ? "" : `: ${quote(open, SHOWN_VALUE_CHARS_MAX)}`;
-    return this.#refuse(origin, `${parsed.problem}${shown}`, setting.advice);
+    return this.refuse(origin, `${parsed.problem}${shown}`, setting.advice);
   }
 }

@@ -35,15 +35,22 @@ Deno.test("runKeys() prints an endpoint key that crypto-keys reads", () => {
 Deno.test("runKeys() makes a token that opens the API", () => {
   using folder = new TemporaryFolder();
   const data = join(folder.path, "data");
-  const command = { name: "keys_token", data, tokenName: "ci", lifetimeSeconds: 60 } as const;
-  const { name, token, expires } = JSON.parse(run(command, true));
-  assertEquals([name, expires], ["ci", "2030-01-01T00:01:00.000Z"]);
-  const text = run({ ...command, tokenName: undefined, lifetimeSeconds: undefined }, false);
+  const command = {
+    name: "keys_token",
+    data,
+    tokenName: "ci",
+    lifetimeSeconds: 60,
+    scopes: ["read", "send"],
+  } as const;
+  const { name, token, scopes, expires } = JSON.parse(run(command, true));
+  assertEquals([name, scopes, expires], ["ci", ["read", "send"], "2030-01-01T00:01:00.000Z"]);
+  const unlimited = { tokenName: undefined, lifetimeSeconds: undefined, scopes: undefined };
+  const text = run({ ...command, ...unlimited }, false);
   const second = text.split("\n")[0] ?? "";
-  assertMatch(text, /"token-1"; it never expires/);
+  assertMatch(text, /"token-1", for admin; it never expires/);
   const tokens = new ApiTokens({ data, main: new Secret("main-0123456789"), clock: CLOCK });
-  assertEquals(tokens.verify(token), { kind: "ok", name: "ci" });
-  assertEquals(tokens.verify(second), { kind: "ok", name: "token-1" });
+  assertEquals(tokens.verify(token), { kind: "ok", name: "ci", scopes: ["read", "send"] });
+  assertEquals(tokens.verify(second), { kind: "ok", name: "token-1", scopes: ["admin"] });
   const again = runKeys(command, false, CLOCK);
   assertEquals(again, {
     kind: "failed",

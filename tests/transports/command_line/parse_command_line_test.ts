@@ -233,11 +233,14 @@ Deno.test("parseCommandLine() gives keys only what they need", () => {
   const noFile = { ...env, HELIOGRAPH_CONFIG: "none.toml" };
   assertEquals(commandOf({ args: ["keys", "vapid"], env: noFile }), { name: "keys_vapid" });
   assertEquals(commandOf({ args: ["keys", "endpoint"], env }), { name: "keys_endpoint" });
-  assertEquals(commandOf({ args: ["keys", "token", "--name=ci", "--expires=30d"], env }), {
+  const scopes = ["--scope=read", "--scope", "send", "--scope=read"];
+  const args = ["keys", "token", "--name=ci", "--expires=30d", ...scopes];
+  assertEquals(commandOf({ args, env }), {
     name: "keys_token",
     data: "/srv",
     tokenName: "ci",
     lifetimeSeconds: 2_592_000,
+    scopes: ["read", "send"],
   });
 });
 

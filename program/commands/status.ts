@@ -1,0 +1,72 @@
+/**
+ * `status`: the node, or one notification.
+ *
+ * @module
+ */
+
+import type { NodeAnswer } from "../../transports/api_client/answers.ts";
+import type { ClientSettings } from "../../transports/command_line/client_settings.ts";
+import { reportText, wentWell } from "../../transports/command_line/notification_report.ts";
+import { grouped } from "../../transports/command_line/shown_number.ts";
+import { table } from "../../transports/command_line/table.ts";
+import { apiError, openClient } from "./api_access.ts";
+import { INTERRUPTED, type World } from "./world.ts";
+import { watch } from "./watch.ts";
+
+/** `status` of the node. */
+export async function nodeStatus(
+  settings: ClientSettings,
+  json: boolean,
+  { terminal }: World,
+): Promise<number> {
+  const result = await openClient(settings).status();
+  if (result.kind === "failed") throw apiError(result.failure, settings);
+  terminal.print(json ? `${JSON.stringify(result.value)}\n` : nodeText(result.value));
+  return 0;
+}
+
+function nodeText({ node, queue, lanes }: NodeAnswer): string {
+  const head = [
+    ["node", `${node.id}, version ${node.version}, since ${node.startedAt}`],
+    ["batches", `${grouped(queue.waiting)} waiting, ${grouped(queue.leased)} in flight`],
+  ];
+  const rows = lanes.map(({ app, platform, waiting, leased, pause }) => [
+    app,
+    platform,
+    grouped(waiting),
+    grouped(leased),
+    pause === null ? "" : `since ${pause.since}: ${pause.reason}`,
+  ]);
+  if (rows.length === 0) return `${table(head)}\n`;
+  const titles = ["app", "platform", "waiting", "in flight", "paused"];
+  return `${table(head)}\n\n${table([titles, ...rows], { right: [2, 3] })}\n`;
+}
+
+/**
+ * `status ID`: exit 0, or with `--watch` as `send` ends. With `--json` watching prints a line a second.
+ */
+export async function notificationStatus(
+  id: string,
+  { client: settings, watch: stays }: { readonly client: ClientSettings; readonly watch: boolean },
+  json: boolean,
+  world: World,
+): Promise<number> {
+  const { terminal } = world;
+  const client = openClient(settings);
+  if (!stays) {
+    const result = await client.notification(id);
+    if (result.kind === "failed") throw apiError(result.failure, settings);
+    terminal.print(json ? `${JSON.stringify(result.value)}\n` : reportText(result.value));
+    return 0;
+  }
+  const watched = await watch(id, client, world, json ? "json" : "lines");
+  switch (watched.kind) {
+    case "ended":
+      if (!json) terminal.print(`\n${reportText(watched.notification)}`);
+      return wentWell(watched.notification) ? 0 : 1;
+    case "interrupted":
+      return INTERRUPTED;
+    case "failed":
+      throw apiError(watched.failure, settings);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What a command has of the world around it: where it writes, what time it is, who interrupts it.
+ *
+ * @module
+ */
+
+/** The terminal, or what stands for it. */
+export interface Terminal {
+  /** Writes to standard output: results, for people or programs. */
+  print(text: string): void;
+  /** Writes to standard error: progress and problems. */
+  report(text: string): void;
+  /** Standard output, for results that are streams of bytes. */
+  readonly stdout: WritableStream<Uint8Array<ArrayBuffer>>;
+  /** Standard input. */
+  readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** How standard error shows progress: drawn in place when it is a terminal. */
+  readonly live: { readonly columns: number; readonly colour: boolean } | undefined;
+}
+
+/** What a command has around it. */
+export interface World {
+  /** Where it reads and writes. */
+  readonly terminal: Terminal;
+  /** Monotonic time, in milliseconds. */
+  now(): number;
+  /** Wall-clock time, in milliseconds since 1970. */
+  wallNow(): number;
+  /** Waits so long, or until the signal is aborted; never rejects. */
+  sleep(ms: number, signal: AbortSignal): Promise<void>;
+  /** Calls back when a person interrupts, until it is disposed; without one the process just ends. */
+  onInterrupt(callback: () => void): Disposable;
+}
+
+/** The status of a process that was interrupted, as shells count SIGINT. */
+export const INTERRUPTED = 130;
+
+/** The process's own world. */
+export const PROCESS: World = {
+  terminal: {
+    print: (text) => writeAll(Deno.stdout, text),
+    report: (text) => writeAll(Deno.stderr, text),
+    get stdout() {
+      return Deno.stdout.writable;
+    },
+    get stdin() {
+      return Deno.stdin.readable;
+    },
+    get live() {
+      if (!Deno.stderr.isTerminal()) return undefined;
+      return { columns: terminalColumns(), colour: !Deno.noColor };
+    },
+  },
+  now: () => performance.now(),
+  wallNow: () => Date.now(),
+  sleep(ms, signal) {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      signal.addEventListener("abort", end);
+    });
+  },
+  onInterrupt(callback) {
+    Deno.addSignalListener("SIGINT", callback);
+    return { [Symbol.dispose]: () => Deno.removeSignalListener("SIGINT", callback) };
+  },
+};
+
+/** Columns of the terminal; 80 when it does not say. */
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80; // Some terminals have no size, such as those of pipes that play one.
+  }
+}
+
+function writeAll(file: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+}
