@@ -21,7 +21,7 @@ import { type Vendor, vendorOf } from "./vendors.ts";
 
 /** Which push services are sent to. */
 export interface EndpointPolicyOptions {
-  /** `"known"`: those of the browsers' makers. `"public"`: any at a public address, on port 443. */
+  /** `"known"`: those of the browsers' makers. `"public"`: all at public addresses, on port 443. */
   readonly hosts?: "known" | "public";
   /**
    * Origins that are sent to whatever else holds, such as `https://push.example:8443`: their port and
