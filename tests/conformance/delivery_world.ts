@@ -6,6 +6,7 @@
 
 import type {
   Audience,
+  DeliveryRow,
   DeviceRecord,
   Notification,
   Outcome,
@@ -218,10 +219,32 @@ export class DeliveryWorld implements AsyncDisposable {
   }
 }
 
-/** A fresh world on this kind of store. */
-export async function openWorld(
-  open: (settings: DeliverySettings) => Promise<DeliveryFixture>,
-): Promise<DeliveryWorld> {
-  const clock = new WallClock();
-  return new DeliveryWorld(clock, await open({ clock }));
+/** Declares one test of the suite. */
+export type DeliveryTest = (
+  criterion: string,
+  run: (world: DeliveryWorld) => Promise<void>,
+) => void;
+
+/** A row that says that this device's address on APNs is dead, with differences. */
+export function rowFor(
+  world: DeliveryWorld,
+  number: number,
+  more: Partial<DeliveryRow>,
+): DeliveryRow {
+  return {
+    position: 1,
+    notification: idOf(1),
+    app: NEWS,
+    number,
+    device: deviceOf(number),
+    platform: "apns",
+    address: `apns-${number}`,
+    outcome: "token_invalid",
+    status: 410,
+    reason: "Unregistered",
+    attempts: 1,
+    at: world.now,
+    registeredBefore: undefined,
+    ...more,
+  };
 }

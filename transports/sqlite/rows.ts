@@ -35,3 +35,11 @@ export function bytesColumn(row: Row, column: string): Uint8Array {
   invariant(value instanceof Uint8Array, `"${column}" is no blob`);
   return value;
 }
+
+/** The number in this column, `undefined` for NULL. */
+export function optionalNumberColumn(row: Row, column: string): number | undefined {
+  const value = row?.[column];
+  if (value === null) return undefined;
+  invariant(typeof value === "number", `"${column}" is no number`);
+  return value;
+}

@@ -1,0 +1,89 @@
+/**
+ * Writes what surrounds deliveries: positions of sinks, dead letters, and the removal of old rows.
+ *
+ * @module
+ */
+
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DeadLetter } from "../../delivery_store/records.ts";
+import { integerColumn } from "../rows.ts";
+import { DEAD_LETTERS_MAX, SWEEP_MAX, SWEPT_NOTIFICATIONS_MAX } from "./limits.ts";
+
+function prepare(database: DatabaseSync) {
+  const sql = (text: string): StatementSync => database.prepare(text);
+  return {
+    addSink: sql(`INSERT OR IGNORE INTO sink
+      SELECT ?, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'delivery'), 0)`),
+    sink: sql("SELECT position FROM sink WHERE name = ?"),
+    saveSink: sql(`INSERT INTO sink VALUES (?, ?)
+      ON CONFLICT DO UPDATE SET position = max(position, excluded.position)`),
+    unbury: sql("DELETE FROM dead_letter WHERE source = ? AND entry = ?"),
+    bury: sql("INSERT INTO dead_letter (source, entry, reason, body, at) VALUES (?, ?, ?, ?, ?)"),
+    forget: sql(`DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter
+      ORDER BY id DESC LIMIT 1 OFFSET ?)`),
+    seen: sql("SELECT coalesce(min(position), 9007199254740991) AS position FROM sink"),
+    ended: sql(`SELECT seq FROM notification WHERE finished_at IS NOT NULL AND finished_at < ?
+      ORDER BY finished_at LIMIT ?`),
+    removeRows: sql(`DELETE FROM delivery WHERE position IN
+      (SELECT position FROM delivery WHERE seq = ? AND position <= ? LIMIT ?)`),
+    anyRow: sql("SELECT 1 FROM delivery WHERE seq = ? LIMIT 1"),
+    removeChunks: sql(`DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE seq = ? LIMIT ?)`),
+    removeTallies: sql("DELETE FROM tally WHERE seq = ?"),
+    removeCampaign: sql("DELETE FROM campaign WHERE seq = ?"),
+    remove: sql("DELETE FROM notification WHERE seq = ?"),
+  };
+}
+
+/** Sinks, dead letters and the sweep. */
+export class Housekeeping {
+  readonly #sql: ReturnType<typeof prepare>;
+
+  /** Prepares the statements. */
+  constructor(database: DatabaseSync) {
+    this.#sql = prepare(database);
+  }
+
+  /** How far a sink has come; one that is new begins at the newest row, and is known from now on. */
+  sinkPosition(name: string): number {
+    this.#sql.addSink.run(name);
+    return integerColumn(this.#sql.sink.get(name), "position");
+  }
+
+  /** Remembers how far a sink has come; it never goes back. */
+  saveSinkPosition(name: string, position: number): void {
+    this.#sql.saveSink.run(name, position);
+  }
+
+  /** Sets an entry aside; the oldest beyond a number are forgotten. */
+  bury({ source, id, reason, body, at }: DeadLetter): void {
+    this.#sql.unbury.run(source, id);
+    this.#sql.bury.run(source, id, reason, body, at);
+    this.#sql.forget.run(DEAD_LETTERS_MAX);
+  }
+
+  /**
+   * Removes up to `limit` rows of notifications that ended before this time, as far as every sink has
+   * seen them; says how many.
+   */
+  sweep(endedBefore: number, limit: number): number {
+    const max = Math.min(limit, SWEEP_MAX);
+    const seen = integerColumn(this.#sql.seen.get(), "position");
+    let count = 0;
+    for (const row of this.#sql.ended.all(endedBefore, SWEPT_NOTIFICATIONS_MAX)) {
+      if (count >= max) break;
+      count += this.#sweepOne(integerColumn(row, "seq"), seen, max - count);
+    }
+    return count;
+  }
+
+  #sweepOne(seq: number, seen: number, limit: number): number {
+    let count = Number(this.#sql.removeRows.run(seq, seen, limit).changes);
+    if (count >= limit || this.#sql.anyRow.get(seq) !== undefined) return count;
+    count += Number(this.#sql.removeChunks.run(seq, limit - count).changes);
+    if (count >= limit) return count;
+    this.#sql.removeTallies.run(seq);
+    this.#sql.removeCampaign.run(seq);
+    this.#sql.remove.run(seq);
+    return count + 1;
+  }
+}
