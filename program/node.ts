@@ -1,8 +1,8 @@
 /**
  * A node: store, actors and doors put together from settings.
  *
- * This is where actors meet transports. The store opens first and closes last; in between lives
- * the supervision tree. A node that starts has everything or nothing: when a part cannot be
+ * This is where actors meet transports. The stores open first and close last; in between live the
+ * supervision trees, the pipeline's before the doors'. A node that starts has everything or nothing: when a part cannot be
  * opened, the parts before it are closed again and the reason is thrown.
  *
  * @module
@@ -32,6 +32,8 @@ import {
 import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoint.ts";
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
+import { type NodePipeline, openNodePipeline } from "./node_pipeline.ts";
+import { pipelineEvents } from "./pipeline_events.ts";
 import { openStore, type Store } from "./open_store.ts";
 import { listening, messageOf } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -93,6 +95,7 @@ class Assembly implements Node {
   readonly #store: Store;
   readonly #system: System;
   readonly #box: TokenBox;
+  #pipeline: NodePipeline | undefined;
   #ports: BoundPorts;
   #refs: PushRefs | undefined;
   #cutRequests = 0;
@@ -121,6 +124,8 @@ class Assembly implements Node {
   async start(lastSortKey: number): Promise<void> {
     const { settings, telemetry } = this.#parts;
     const sortKeys = new SortKeys(lastSortKey);
+    this.#pipeline = await openNodePipeline(settings, { system: this.#system, telemetry });
+    await this.#pipeline.pipeline.start();
     this.#refs = await this.#system.start(
       "push",
       pushTree({
@@ -136,6 +141,7 @@ class Assembly implements Node {
 
   async stop(): Promise<Stopped> {
     await this.#system.stop();
+    await this.#pipeline?.[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
     return { cutRequests: this.#cutRequests };
   }
@@ -220,6 +226,7 @@ class Assembly implements Node {
 
   async #openApi(): Promise<OpenDoor> {
     const { settings, telemetry, verifyToken } = this.#parts;
+    const pipeline = this.#pipeline?.pipeline;
     const { endpointUrl, deviceUrl } = publicAddresses(settings, this.#ports);
     const address = { hostname: settings.host, port: this.#ports.apiPort };
     const door = await listening("api-port", address, () =>
@@ -231,6 +238,9 @@ class Assembly implements Node {
         tree: () => this.tree(),
         metrics: telemetry.metrics,
         version: VERSION,
+        ...(pipeline === undefined
+          ? {}
+          : { delivery: pipeline.service, events: pipelineEvents(pipeline) }),
         page: { files: dashboardFiles, endpointOrigin: new URL(endpointUrl).origin, deviceUrl },
         onEvent: (event) => telemetry.doorEvent(event),
       }));
@@ -239,10 +249,15 @@ class Assembly implements Node {
   }
 
   async #ready(): Promise<readonly ReadyCheck[]> {
-    const [listeners, store] = await Promise.allSettled([this.#accepting(), this.#store.ping()]);
+    const [listeners, store, delivery] = await Promise.allSettled([
+      this.#accepting(),
+      this.#store.ping(),
+      this.#pipeline?.store.ping(),
+    ]);
     return [
       readyCheck("listeners", listeners, "accepting"),
       readyCheck("store", store, "reads and writes"),
+      readyCheck("delivery_store", delivery, "reads and writes"),
     ];
   }
 
@@ -257,7 +272,11 @@ class Assembly implements Node {
 }
 
 /** What came of a check, in the words of `/readyz`. */
-function readyCheck(name: string, outcome: PromiseSettledResult<void>, good: string): ReadyCheck {
+function readyCheck(
+  name: string,
+  outcome: PromiseSettledResult<unknown>,
+  good: string,
+): ReadyCheck {
   const ok = outcome.status === "fulfilled";
   return { name, ok, detail: ok ? good : messageOf(outcome.reason) };
 }
