@@ -86,7 +86,12 @@ export class VapidSigner {
       return state.token.text;
     }
     const text = this.#sign(origin, now);
-    state.token = { madeAt: now, text };
+    const token = { madeAt: now, text };
+    state.token = token;
+    // What could not be signed is not remembered; whoever waits for it is told.
+    text.catch(() => {
+      if (state.token === token) state.token = undefined;
+    });
     return text;
   }
 
