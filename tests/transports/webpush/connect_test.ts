@@ -217,6 +217,53 @@ Deno.test("pushServiceConnect() tries the next address when one does not answer"
   assertEquals(await post(connection, "push.test"), [201, 201]);
 });
 
+Deno.test("webPushProvider() posts what a receiver reads over HTTP/2", async () => {
+  await using authority = await Authority.make();
+  const { cert, key } = authority;
+  const posts: { readonly fields: Readonly<Record<string, string>>; body: Uint8Array }[] = [];
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, cert, key, onListen: () => {} },
+    async (request) => {
+      const body = new Uint8Array(await request.arrayBuffer());
+      posts.push({ fields: Object.fromEntries(request.headers), body });
+      return new Response(null, { status: 201, headers: { location: request.url } });
+    },
+  );
+  const origin = `https://localhost:${server.addr.port}`;
+  const policy = new EndpointPolicy({ allowedOrigins: [origin] });
+  const connect = pushServiceConnect({ policy, caCerts: [authority.certificates.caPem] });
+  await using encryption = inlineEncryption(nodeCrypto);
+  const provider = webPushProvider({ policy, encryption, connect });
+  const { privateKey } = newVapidKeys();
+  const webpush = { vapidPrivateKey: privateKey, subject: "mailto:push@example.org" };
+  const times = { expiresAt: Date.now() + 60_000, ttlSeconds: 30 };
+  const content = { title: "Over two" };
+  const notification = notificationOf({ ...times, content, topic: "two", urgency: "low" });
+  const prepared = await provider.prepare(appOf({ webpush }), notification);
+  assert(prepared.kind === "ready");
+  const receiver = new PushReceiver();
+  const recipients = recipientsOf("webpush", [`${origin}/p?x=%2b`]);
+  const [leg] = prepared.route({ ...recipients, keys: receiver.keys }).legs;
+  assert(leg !== undefined);
+  await using connection = await leg.destination.connect();
+  assertEquals(connection instanceof Http1Connection, false);
+  assertEquals(await sendAll(leg, connection), [{ kind: "delivered" }]);
+  const [post] = posts;
+  assert(post !== undefined);
+  assertEquals(receiver.readText(post.body), '{"title":"Over two"}');
+  const { authorization = "", host: _, ...fields } = post.fields;
+  assert(authorization.startsWith("vapid t="));
+  assertEquals(fields, {
+    "accept-encoding": "identity",
+    "content-encoding": "aes128gcm",
+    "content-length": `${post.body.length}`,
+    "content-type": "application/octet-stream",
+    "topic": "two",
+    "ttl": "30",
+    "urgency": "low",
+  });
+});
+
 Deno.test("webPushProvider() follows no redirect", async () => {
   await using secret = new RawServer(() => ({ parts: ["HTTP/1.1 200 OK\r\n\r\n"], end: true }));
   await using server = new RawServer(({ head }) => {
