@@ -11,7 +11,11 @@ import { readJson, type Route } from "./route.ts";
 const JSON_TYPE = "application/json";
 
 /** The routes. */
-export function appRoutes({ delivery }: Pipeline): readonly Route[] {
+export function appRoutes(pipeline: Pipeline): readonly Route[] {
+  return [...lookRoutes(pipeline), ...changeRoutes(pipeline)];
+}
+
+function lookRoutes({ delivery }: Pipeline): readonly Route[] {
   return [
     {
       method: "GET",
@@ -20,6 +24,23 @@ export function appRoutes({ delivery }: Pipeline): readonly Route[] {
       operation: { id: "listApps", summary: "All apps.", gives: { [JSON_TYPE]: "Apps" } },
       answer: async () => json(200, { apps: await delivery.apps() }),
     },
+    {
+      method: "GET",
+      path: "/v1/apps/{app}",
+      scope: "read",
+      operation: {
+        id: "getApp",
+        summary: "What is public of an app.",
+        gives: { [JSON_TYPE]: "App" },
+      },
+      answer: async ({ params }) =>
+        replied(await delivery.app(params["app"] ?? ""), (app) => json(200, app)),
+    },
+  ];
+}
+
+function changeRoutes({ delivery }: Pipeline): readonly Route[] {
+  return [
     {
       method: "PUT",
       path: "/v1/apps/{app}",
@@ -36,18 +57,6 @@ export function appRoutes({ delivery }: Pipeline): readonly Route[] {
         const reply = await delivery.putApp(call.params["app"] ?? "", body.value);
         return replied(reply, (app) => json(200, app));
       },
-    },
-    {
-      method: "GET",
-      path: "/v1/apps/{app}",
-      scope: "read",
-      operation: {
-        id: "getApp",
-        summary: "What is public of an app.",
-        gives: { [JSON_TYPE]: "App" },
-      },
-      answer: async ({ params }) =>
-        replied(await delivery.app(params["app"] ?? ""), (app) => json(200, app)),
     },
     {
       method: "DELETE",

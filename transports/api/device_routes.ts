@@ -6,7 +6,7 @@
 
 import type { Query } from "./delivery.ts";
 import { appParameter, pageParameters, type Pipeline, takeRows } from "./pipeline.ts";
-import { json, lines, NDJSON_TYPE, problem, replied } from "./problem.ts";
+import { type Answer, invalid, json, lines, NDJSON_TYPE, replied } from "./problem.ts";
 import { type Call, headerOf, mediaType, readJson, type Route, typeRefusal } from "./route.ts";
 import { csvDevices, ndjsonRows, type Row } from "./rows.ts";
 
@@ -60,18 +60,7 @@ function listRoutes(pipeline: Pipeline): readonly Route[] {
         takes: { [NDJSON_TYPE]: "DeviceRow", [CSV_TYPE]: { type: "string" } },
         gives: { [NDJSON_TYPE]: "BulkLine" },
       },
-      answer: (call) => {
-        const wrongType = typeRefusal(call, [NDJSON_TYPE, CSV_TYPE]);
-        if (wrongType !== undefined) return wrongType;
-        const known = ["app", "platform"];
-        const unknown = Object.keys(call.query).find((name) => !known.includes(name));
-        if (unknown !== undefined) {
-          const message = `unknown field; known are ${known.join(", ")}`;
-          const problems = [{ path: unknown, message }];
-          return replied({ kind: "invalid", problems }, () => problem(422, ""));
-        }
-        return takeRows(pipeline, call, deviceRows(call), (part) => delivery.importDevices(part));
-      },
+      answer: (call) => importDevices(pipeline, call),
     },
     {
       method: "GET",
@@ -132,6 +121,19 @@ function singleRoutes({ delivery }: Pipeline): readonly Route[] {
         replied(await delivery.removeDevice(id), () => json(200, { removed: id })),
     },
   ];
+}
+
+function importDevices(pipeline: Pipeline, call: Call): Answer {
+  const wrongType = typeRefusal(call, [NDJSON_TYPE, CSV_TYPE]);
+  if (wrongType !== undefined) return wrongType;
+  const known = ["app", "platform"];
+  const unknown = Object.keys(call.query).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const message = `unknown field; known are ${known.join(", ")}`;
+    return invalid([{ path: unknown, message }]);
+  }
+  const { delivery } = pipeline;
+  return takeRows(pipeline, call, deviceRows(call), (rows) => delivery.importDevices(rows));
 }
 
 /** Rows of an import; the query stands for what a row does not name. */

@@ -96,7 +96,8 @@ export function replied<T>(reply: Reply<T>, answer: (value: T) => Answer): Answe
   }
 }
 
-function invalid(problems: readonly Problem[]): Answer {
+/** The answer to a wrong request: 422 with every problem, the first one in the detail. */
+export function invalid(problems: readonly Problem[]): Answer {
   const [first] = problems;
   const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
   const more = problems.length > 1 ? `, and ${problems.length - 1} more` : "";

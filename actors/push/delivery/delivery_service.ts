@@ -3,16 +3,15 @@
  * far is it. The API, the command line and sources stand on it.
  *
  * Invariants: what comes in is read in full before anything is stored; what was accepted is durable
- * when the promise resolves, and the feeder is told of it; no answer has a credential in it. The service has no
- * state: any number of them may share a store.
+ * when the promise resolves, and the feeder is told of it; no answer has a credential in it. Services have no state,
+ * so that several may share a store.
  *
  * Its methods reject only when the store is not available; what is wrong with a request is a value.
  *
  * @module
  */
 
-import { type CredentialChecks, readCredentials } from "./app_input.ts";
-import { appName } from "./app_input.ts";
+import { appName, type CredentialChecks, readCredentials } from "./app_input.ts";
 import {
   readDevice,
   readDeviceRow,
