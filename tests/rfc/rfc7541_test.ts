@@ -307,3 +307,21 @@ Deno.test("HpackEncoder.writeField() never indexes what must not be, even when i
   encoder.writeField(out, { name: "a", value: "1", indexing: "never" });
   assertEquals(out.view().toHex(), "1f2f0131");
 });
+
+for (
+  const [criterion, blocks, expected] of [
+    ["an insertion", ["be", "be 4001 6201 32", "be"], [{ name: "b", value: "2" }]],
+    ["an eviction by a smaller size", ["be", "20 3f09", "be"], undefined],
+    ["a field that empties it", ["be", "be 4001 620a 3131 3131 3131 3131 3131", "be"], undefined],
+  ] as const
+) {
+  Deno.test(`HpackDecoder.decode() does not give an old block again after ${criterion} (RFC 7541 2.3.3)`, () => {
+    const decoder = new HpackDecoder({ tableBytesMax: 40, listBytesMax: 8_192 });
+    decodeAll(decoder, "4001 6101 31");
+    const [first, between, again] = blocks;
+    assertEquals(decodeAll(decoder, first), [{ name: "a", value: "1" }]);
+    decodeAll(decoder, between);
+    if (expected !== undefined) assertEquals(decodeAll(decoder, again), expected);
+    else assertThrows(() => decodeAll(decoder, again), Http2Error);
+  });
+}

@@ -3,12 +3,14 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { ManualClock } from "../../actors/runtime/clock.ts";
 import {
   ANSWERED,
   ERROR_CODE,
   FLAG,
   FRAME,
   LOST,
+  readUint31,
   SETTING,
   UNSENT,
   writeData,
@@ -16,6 +18,7 @@ import {
   writePing,
   writeRstStream,
   writeSettings,
+  writeWindowUpdate,
 } from "../../transports/http2/mod.ts";
 import { type Act, all, head, OK, openHead, raw } from "../transports/http2/acts.ts";
 import { assertWorks, blockOf, HEAD, openPair } from "../transports/http2/scripted_peer.ts";
@@ -193,20 +196,45 @@ Deno.test("connectHttp2() answers PING with the same bytes (RFC 9113 6.7)", asyn
   assertEquals([flags, payload], [FLAG.ack, opaque]);
 });
 
-Deno.test("connectHttp2() gives the connection's window back (RFC 9113 6.9)", async () => {
+Deno.test("connectHttp2() gives the connection's window back, again and again (RFC 9113 6.9)", async () => {
   await using pair = await openPair();
   const { client, peer } = pair;
-  const exchange = client.exchange(blockOf(40));
-  await peer.requests(40);
-  // 40 bodies of 60,000 bytes are more than half of the window.
-  for (let id = 1; id < 80; id += 2) {
-    await peer.write((out) => {
-      peer.writeHeaders(out, id, [OK], false);
-      for (let part = 0; part < 6; part++) writeData(out, id, new Uint8Array(10_000), part === 5);
-    });
+  let given = 4_194_304;
+  let used = 0;
+  for (let round = 0; round < 3; round++) {
+    const exchange = client.exchange(blockOf(40));
+    for (const { streamId } of await peer.requests(40)) {
+      await peer.write((out) => {
+        peer.writeHeaders(out, streamId, [OK], false);
+        for (let part = 0; part < 6; part++) {
+          writeData(out, streamId, new Uint8Array(10_000), part === 5);
+        }
+      });
+      used += 60_000;
+    }
+    // 40 bodies of 60,000 bytes are more than half of the window.
+    const { streamId, payload } = await peer.next(FRAME.windowUpdate);
+    assertEquals(streamId, 0);
+    given += readUint31(payload, 0);
+    assertEquals(new Set((await exchange).statuses), new Set([200]));
+    assertEquals(given - used >= 2_097_152 && given - used <= 4_194_304, true);
   }
-  const { streamId, payload } = await peer.next(FRAME.windowUpdate);
-  assertEquals(streamId, 0);
-  assertEquals(new DataView(payload.buffer).getUint32(0) >= 2_097_152, true);
-  assertEquals(new Set((await exchange).statuses), new Set([200]));
+});
+
+Deno.test("connectHttp2() takes the window updates and resets that go with many requests (RFC 9113 10.5)", async () => {
+  await using pair = await openPair({ clock: new ManualClock() });
+  const { client, peer } = pair;
+  for (let round = 0; round < 3; round++) {
+    const exchange = client.exchange(blockOf(100));
+    for (const { streamId } of await peer.requests(100)) {
+      await peer.write((out) => {
+        for (let i = 0; i < 6; i++) writeWindowUpdate(out, streamId, 1);
+        peer.writeAnswer(out, streamId, 200);
+        writeRstStream(out, streamId, ERROR_CODE.noError);
+      });
+    }
+    assertEquals(new Set((await exchange).statuses), new Set([200]));
+  }
+  assertEquals(client.inFlight, 0);
+  await assertWorks(pair);
 });

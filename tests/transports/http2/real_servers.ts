@@ -66,15 +66,23 @@ async function accepts(port: number): Promise<boolean> {
   }
 }
 
-/** Starts nghttpd; it serves an empty file of this name and 404 for anything else. */
+/**
+ * Starts nghttpd; it serves an empty file of this name and 404 for anything else, or answers every
+ * POST with 200 and its own body.
+ */
 export async function startNghttpd(
-  { tls, file = "there" }: { readonly tls: boolean; readonly file?: string },
+  { tls, file = "there", echo = false }: {
+    readonly tls: boolean;
+    readonly file?: string;
+    readonly echo?: boolean;
+  },
 ): Promise<RealServer> {
   return await start(async ({ port, folder, certificates: { keyFile, certFile } }) => {
     await Deno.mkdir(`${folder}/root`);
     await Deno.writeTextFile(`${folder}/root/${file}`, "");
     const where = tls ? [`${port}`, keyFile, certFile] : ["--no-tls", `${port}`];
-    return ["nghttpd", "-a", "127.0.0.1", "-d", `${folder}/root`, ...where];
+    const how = echo ? ["--echo-upload"] : [];
+    return ["nghttpd", "-a", "127.0.0.1", "-d", `${folder}/root`, ...how, ...where];
   });
 }
 
