@@ -23,7 +23,12 @@ import {
 } from "../http2/exchange.ts";
 import { checkBlock } from "../http2/request_check.ts";
 import { BadAnswerError, type ByteStream, type Http1Answer, Http1Socket } from "./http1_socket.ts";
-import { HTTP1_REQUEST_MS, HTTP1_REQUESTS_MAX, HTTP1_SOCKETS_MAX } from "./limits.ts";
+import {
+  BLOCK_DETAIL_BYTES_MAX,
+  HTTP1_REQUEST_MS,
+  HTTP1_REQUESTS_MAX,
+  HTTP1_SOCKETS_MAX,
+} from "./limits.ts";
 
 /** What a connection is made of. */
 export interface Http1ConnectionOptions {
@@ -211,6 +216,7 @@ class Exchange {
   readonly #details = new Map<number, AnswerDetail>();
   readonly #done = Promise.withResolvers<void>();
   #left: number;
+  #detailBytes = 0;
   #reason = "";
 
   constructor(block: RequestBlock) {
@@ -265,16 +271,23 @@ class Exchange {
 
   answered(place: number, { status, headers, body }: Http1Answer): void {
     if (this.isOver(place)) return;
+    if (status < 200 || status > 299) {
+      this.#detailBytes += body.length;
+      for (const [name, value] of headers) this.#detailBytes += name.length + value.length;
+      if (this.#detailBytes > BLOCK_DETAIL_BYTES_MAX) {
+        return this.end(place, BAD_ANSWER, "answers to one block too long");
+      }
+      this.#details.set(place, { headers, body });
+    }
     this.#statuses[place] = status;
-    if (status < 200 || status > 299) this.#details.set(place, { headers, body });
-    this.end(place, ANSWERED, this.#reason);
+    this.end(place, ANSWERED, "");
   }
 
   /** Ends a request, unless it has ended. */
   end(place: number, end: End, reason: string): void {
     if (this.isOver(place)) return;
     this.#ends[place] = end;
-    this.#reason = reason;
+    if (this.#reason === "") this.#reason = reason;
     this.#left--;
     if (this.#left === 0) this.#done.resolve();
   }

@@ -97,6 +97,9 @@ export const ANSWER_BODY_BYTES_MAX = 65_536;
 /** Bytes of an answer's body that are kept. */
 export const ANSWER_BODY_KEPT_BYTES = 4_096;
 
+/** Bytes of fields and bodies kept of the answers to one block, as over HTTP/2; an answer that would exceed it is bad. */
+export const BLOCK_DETAIL_BYTES_MAX = 8_388_608;
+
 /** Informational answers before the final one. */
 export const INFORMATIONAL_ANSWERS_MAX = 8;
 
