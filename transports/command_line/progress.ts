@@ -12,6 +12,7 @@
 
 import { PROGRESS_SAMPLES_MAX } from "./limits.ts";
 import { grouped, percent, showSpan } from "./shown_number.ts";
+import { escapeInvisible } from "./visible_text.ts";
 
 /** How many recipients stand where; `total` is the sum of all but `retries`. */
 export interface ProgressCounts {
@@ -148,7 +149,7 @@ export function progressLines(
       ? fit(text, columns)
       : barLine(text, counts, barChars, columns, colour);
   });
-  return [fit(`${progress.id} ${progress.status}`, columns), ...lines];
+  return [fit(escapeInvisible(`${progress.id} ${progress.status}`), columns), ...lines];
 }
 
 function rowCells(
@@ -159,7 +160,7 @@ function rowCells(
 ): readonly string[] {
   const rate = meters.perSecond(name);
   return [
-    name,
+    escapeInvisible(name),
     grouped(counts.delivered),
     grouped(unsuccessful(counts)),
     grouped(counts.total),

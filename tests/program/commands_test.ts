@@ -1,0 +1,284 @@
+/**
+ * The commands against a door that answers as the API does, with a terminal that is looked at and time
+ * that is moved: what a person sees while something is sent, and what becomes of the command when
+ * the person, the file or the node gives up.
+ */
+
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import type { World } from "../../program/commands/world.ts";
+import { runClient } from "../../program/commands/run_client.ts";
+import { StartError } from "../../program/start_error.ts";
+import { isClientCommand } from "../../transports/command_line/client_command.ts";
+import { parseCommandLine } from "../../transports/command_line/parse_command_line.ts";
+import { readTextFile } from "../../transports/command_line/read_file.ts";
+
+const TOKEN = "canary-0123456789";
+const NONE = {
+  total: 0,
+  delivered: 0,
+  tokenInvalid: 0,
+  rejected: 0,
+  expired: 0,
+  failed: 0,
+  cancelled: 0,
+  pending: 0,
+  retries: 0,
+};
+
+/** A notification as the API shows it. */
+function shown(status: string, counts: Partial<typeof NONE>) {
+  const all = { ...NONE, ...counts };
+  return {
+    id: "n1",
+    app: "shop",
+    status,
+    sendingDone: all.pending === 0,
+    counts: all,
+    platforms: { apns: all },
+    createdAt: "2030-01-01T00:00:00.000Z",
+    startedAt: "2030-01-01T00:00:00.000Z",
+    finishedAt: all.pending === 0 ? "2030-01-01T00:00:02.000Z" : null,
+  };
+}
+
+const DONE = shown("done", { total: 4, delivered: 3, tokenInvalid: 1 });
+
+function problem(status: number, detail: string): Response {
+  const headers = { "content-type": "application/problem+json" };
+  return new Response(JSON.stringify({ status, detail }), { status, headers });
+}
+
+/** A door, a terminal and a clock. */
+class Stage implements AsyncDisposable {
+  /** What was asked of the door: method, path and body. */
+  readonly asked: string[] = [];
+  readonly world: World;
+  out = "";
+  err = "";
+  /** How long the command slept, in milliseconds. */
+  sleptMs = 0;
+  /** Called at each sleep, with how often there was one. */
+  onSleep: (times: number) => void = () => {};
+  interrupt: () => void = () => {};
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #sleeps = 0;
+
+  /** A door that gives these answers by method and path, several of one path one after the other. */
+  constructor(
+    answers: Readonly<Record<string, readonly (() => Response)[]>>,
+    { live, stdin = "" }: { readonly live?: boolean; readonly stdin?: string } = {},
+  ) {
+    const times = new Map<string, number>();
+    this.#server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      async (request) => {
+        const key = `${request.method} ${new URL(request.url).pathname}`;
+        this.asked.push(`${key} ${await request.text()}`.trim());
+        const at = times.get(key) ?? 0;
+        times.set(key, at + 1);
+        const list = answers[key] ?? [];
+        return (list[at] ?? list.at(-1))?.() ?? problem(404, "nothing here");
+      },
+    );
+    this.world = {
+      terminal: {
+        print: (text) => void (this.out += text),
+        report: (text) => void (this.err += text),
+        stdout: new WritableStream(),
+        stdin: ReadableStream.from(stdin === "" ? [] : [new TextEncoder().encode(stdin)]),
+        live: live === true ? { columns: 80, colour: false } : undefined,
+      },
+      now: () => this.sleptMs,
+      wallNow: () => Date.UTC(2030, 0, 1),
+      sleep: (ms) => {
+        this.sleptMs += ms;
+        this.onSleep(++this.#sleeps);
+        return Promise.resolve();
+      },
+      onInterrupt: (callback) => {
+        this.interrupt = callback;
+        return { [Symbol.dispose]: () => void (this.interrupt = () => {}) };
+      },
+    };
+  }
+
+  /** Runs a command; answers with its exit status. */
+  async run(...args: readonly string[]): Promise<number> {
+    const env = new Map([
+      ["HELIOGRAPH_API_TOKEN", TOKEN],
+      ["HELIOGRAPH_API_URL", `http://127.0.0.1:${this.#server.addr.port}`],
+    ]);
+    const line = parseCommandLine(args, env, readTextFile);
+    assert(line.kind === "run", JSON.stringify(line));
+    const { command } = line;
+    assert(isClientCommand(command.name) && "client" in command);
+    return await runClient(command, line.json, this.world);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.shutdown();
+  }
+}
+
+const json = (value: unknown) => () => Response.json(value);
+const SUBMIT = "POST /v1/notifications";
+const LOOK = "GET /v1/notifications/n1";
+const SEND = ["send", "--app", "shop", "--title", "Hi", "--to-all"] as const;
+
+Deno.test("send draws the progress in place four times a second and ends with a report", async () => {
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [
+      json(shown("expanding", { total: 2, pending: 2 })),
+      json(shown("sending", { total: 4, delivered: 1, pending: 3 })),
+      json(DONE),
+    ],
+  }, { live: true });
+  assertEquals(await stage.run(...SEND, "--at", "10m", "--rate", "5", "--record", "all"), 0);
+  assertEquals(stage.sleptMs, 500);
+  const [submitted] = stage.asked;
+  assertEquals(JSON.parse(submitted?.slice(SUBMIT.length + 1) ?? ""), {
+    app: "shop",
+    content: { title: "Hi" },
+    to: { all: true },
+    ratePerSecond: 5,
+    record: "all",
+    sendAt: "2030-01-01T00:10:00.000Z",
+  });
+  const drawn = stage.err.split("\x1b[J").map((part) => part.replaceAll("\x1b[K", ""));
+  assertStringIncludes(drawn[1] ?? "", "n1 sending\n");
+  assertStringIncludes(drawn[1] ?? "", "apns          1       0   4");
+  assertStringIncludes(drawn[2] ?? "", "100%");
+  assertStringIncludes(stage.out, "Notification n1 is done: 4 recipients in 2s, 2 a second.");
+});
+
+Deno.test("send prints a line a second without a terminal, and fails when something failed", async () => {
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [
+      json(shown("sending", { total: 4, pending: 4 })),
+      json(shown("done", { total: 4, delivered: 3, rejected: 1 })),
+    ],
+  });
+  assertEquals(await stage.run(...SEND), 1);
+  assertEquals(stage.sleptMs, 1_000);
+  assertEquals(stage.err.split("\n"), [
+    "notification n1",
+    "sending: 0 of 4 (0%), delivered 0, failed 0, 0/s, left –",
+    "done: 4 of 4 (100%), delivered 3, failed 1, 4/s, left 0s",
+    "",
+  ]);
+});
+
+Deno.test("send --json prints what it came to as one line, and --detach the id at once", async () => {
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [json(shown("sending", { total: 4, pending: 4 })), json(DONE)],
+  });
+  assertEquals(await stage.run(...SEND, "--json"), 0);
+  assertEquals([JSON.parse(stage.out), stage.err], [{ ...DONE, sendAt: null }, ""]);
+  stage.out = "";
+  assertEquals(await stage.run(...SEND, "--detach"), 0);
+  assertEquals([stage.out, stage.err], ["n1\n", ""]);
+});
+
+Deno.test("send stops watching when a person interrupts, and says how to look again", async () => {
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [json(shown("sending", { total: 4, pending: 4 }))],
+  }, { live: true });
+  stage.onSleep = (times) => times === 3 && stage.interrupt();
+  assertEquals(await stage.run(...SEND), 130);
+  assertStringIncludes(stage.err, '"heliograph status n1 --watch" shows it');
+  assertEquals(stage.asked.filter((one) => one.startsWith("DELETE")), []);
+});
+
+Deno.test("send waits for a node that restarts, a minute long", async () => {
+  const away = () => problem(503, "the store is not available now");
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [json(shown("sending", { total: 4, pending: 4 })), away, away, json(DONE)],
+  });
+  assertEquals(await stage.run(...SEND), 0);
+  assertStringIncludes(stage.err, "the node does not answer; waiting for it\n");
+  await using gone = new Stage({ [SUBMIT]: [json({ id: "n1" })], [LOOK]: [away] });
+  const error = await assertRejects(() => gone.run(...SEND), StartError);
+  assertEquals([error.status, error.message], [1, "the store is not available now"]);
+  assertEquals(gone.sleptMs, 60_000);
+  assertStringIncludes(gone.err, "Notification n1 goes on at the node.");
+});
+
+const TOKENS = ["send", "--app", "shop", "--title", "Hi", "--tokens", "-"] as const;
+const ADD = "POST /v1/notifications/n1/recipients";
+const CLOSE = "POST /v1/notifications/n1/close";
+const CANCEL = "DELETE /v1/notifications/n1";
+
+Deno.test("send --tokens opens, streams, closes and watches", async () => {
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [ADD]: [
+      () => new Response('{"imported":1,"failed":0}\n{"imported":4,"failed":0,"done":true}\n'),
+    ],
+    [CLOSE]: [json(shown("expanding", {}))],
+    [LOOK]: [json(DONE)],
+  }, { stdin: '{"platform":"apns","token":"a"}\n' });
+  assertEquals(await stage.run(...TOKENS), 0);
+  assertEquals(stage.asked, [
+    `${SUBMIT} {"app":"shop","content":{"title":"Hi"},"to":{"open":true}}`,
+    `${ADD} {"platform":"apns","token":"a"}`,
+    CLOSE,
+    LOOK,
+  ]);
+});
+
+Deno.test("send --tokens sends nothing unless all recipients arrived", async () => {
+  const answers: readonly (readonly [string, () => Response, string])[] = [
+    [
+      "a wrong line",
+      () =>
+        new Response(
+          '{"line":3,"problems":[{"path":"token","message":"missing"}]}\n' +
+            '{"imported":2,"failed":1,"done":true}\n',
+        ),
+      "heliograph: line 3: token: missing.\n",
+    ],
+    [
+      "a store that fails meanwhile",
+      () => new Response('{"imported":2,"failed":0,"done":false,"detail":"the store is away"}\n'),
+      "heliograph: not read to its end: the store is away.\n",
+    ],
+    ["an answer that breaks off", () => new Response('{"imported":2,"failed":0}\n'), ""],
+  ];
+  for (const [title, answer, told] of answers) {
+    await using stage = new Stage({
+      [SUBMIT]: [json({ id: "n1" })],
+      [ADD]: [answer],
+      [CANCEL]: [json(shown("cancelled", { total: 2, cancelled: 2 }))],
+    });
+    await assertRejects(() => stage.run(...TOKENS), StartError);
+    assertStringIncludes(stage.err, told, title);
+    assertStringIncludes(stage.err, "heliograph: Nothing was sent: the notification is cancelled.");
+    assertEquals(stage.asked.at(-1), CANCEL, title);
+  }
+});
+
+Deno.test("A command tells in a sentence what to do about the node and the token", async () => {
+  const rows: readonly (readonly [Response, 1 | 2, string])[] = [
+    [
+      problem(401, "unknown token"),
+      1,
+      "does not know it (unknown token). Use the token of that node",
+    ],
+    [problem(403, "this needs admin"), 1, "does not allow this to it (this needs admin)."],
+    [new Response("<html>"), 1, "answers, but not as a node of this version would"],
+    [problem(409, "is busy"), 1, "is busy"],
+    [problem(413, "too many"), 2, "too many"],
+  ];
+  for (const [answer, status, text] of rows) {
+    await using stage = new Stage({ "GET /v1/apps": [() => answer] });
+    const error = await assertRejects(() => stage.run("apps", "list"), StartError);
+    assertEquals(error.status, status);
+    assertStringIncludes(error.message, text);
+    assert(!error.message.includes(TOKEN));
+  }
+});
