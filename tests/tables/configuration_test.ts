@@ -347,6 +347,98 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    title: "93 an option that is near one of the same command",
+    args: ["send", "--titel", "Hi"],
+    answer: ["--titel: unknown option. Did you mean --title?"],
+  },
+  {
+    title: "93 a command's switch at another one",
+    args: ["serve", "--watch"],
+    answer: ["--watch: not an option of serve. heliograph serve --help lists its options."],
+  },
+  {
+    title: "93 a command without what it is about",
+    args: ["devices", "import", "--app", "shop"],
+    answer: ["devices import: needs FILE. Write heliograph devices import FILE."],
+  },
+  {
+    title: "an operand that cannot be one",
+    args: ["apps", "show", "My Shop"],
+    answer: [
+      `NAME: not an app's name: "My Shop". Use 1 to 64 lower-case letters, digits, dots, ` +
+      "dashes or underscores, first a letter or digit.",
+    ],
+  },
+  {
+    title: "a notification without anything",
+    args: ["send"],
+    answer: [
+      "--app: missing. Give the app's name: --app NAME.",
+      "send: has nothing to say. Use --title, --body, --data or --payload.",
+      "send: needs to know who gets it. " +
+      "Use --to-tag, --to-user, --to-device, --to-all or --tokens.",
+    ],
+  },
+  {
+    title: "a notification to two audiences",
+    args: ["send", "--app=shop", "--title=Hi", "--to-all", "--to-tag=a", "--tokens=f"],
+    answer: ["--to-all: given together with --to-tag. Use one of them."],
+  },
+  {
+    title: "recipients from a file under a key",
+    args: ["send", "--app=shop", "--title=Hi", "--tokens=f", "--idempotency-key=k"],
+    answer: [
+      "--idempotency-key: given together with --tokens, whose recipients would be added twice. " +
+      "Use one of them.",
+    ],
+  },
+  {
+    title: "values of a notification that are none",
+    args: [
+      ...["send", "--app=shop", "--to-all", "--data={", "--ttl=29d", "--urgency=urgent"],
+      ...["--at=tomorrow", "--rate=0", "--record=none", "--payload={dir}/p.json"],
+    ],
+    files: { "p.json": '{"title":\n1,}' },
+    answer: [
+      '--ttl: out of range: "29d". Use seconds or a duration such as 45s, 5m, 12h or 30d, ' +
+      "from 0s to 28d.",
+      '--urgency: not one of the words: "urgent". Use very-low, low, normal or high.',
+      '--rate: out of range: "0". Use a whole number from 1 to 1000000.',
+      '--record: not one of the words: "none". Use failures or all.',
+      '--payload: not JSON at line 2 column 3. Give a JSON file such as {"title":"…",' +
+      '"apns":{"aps":{"badge":1}}}.',
+      `--data: not JSON at line 1 column 2: "{". Use a JSON object such as '{"key":"value"}'.`,
+      '--at: not a time: "tomorrow". Use a time with its zone such as 2027-01-31T08:00:00Z, ' +
+      "or a time from now such as 10m or 2h.",
+    ],
+  },
+  {
+    title: "an app without credentials",
+    args: ["apps", "add", "shop"],
+    answer: [
+      "apps add: needs credentials. Give those of one platform at least: --apns-key, " +
+      "--apns-certificate, --fcm-service-account or --vapid-private-key-file, and what " +
+      "belongs to them.",
+    ],
+  },
+  {
+    title: "an app with halves of credentials",
+    args: [
+      ...["apps", "add", "shop", "--apns-key={dir}/none.p8", "--apns-key-id=ABC1234567"],
+      ...["--apns-certificate={dir}/c.pem", "--fcm-service-account={dir}/a.json"],
+      "--vapid-subject=mailto:a@example.org",
+    ],
+    files: { "c.pem": "canary", "a.json": "canary" },
+    answer: [
+      "--apns-team-id: missing although --apns-key is given. Give both.",
+      "--apns-topic: missing although --apns-key is given. Give both.",
+      "--apns-certificate: given together with --apns-key. Use a signing key or a certificate.",
+      '--apns-key: "{dir}/none.p8" does not exist. Give the name of a file.',
+      "--fcm-service-account: not JSON. Give the file as Google's console hands it out.",
+      "--vapid-private-key-file: missing although --vapid-subject is given. Give both.",
+    ],
+  },
+  {
     title: "104 two listeners on one port",
     args: ["serve", "--device-port", "8082"],
     answer: ["api-port: 8082 is the device-port as well. Give each listener a port."],
