@@ -38,9 +38,17 @@ Deno.test("Signer.token() is an ES256 JWT of key and team, and nothing else", as
 });
 
 Deno.test("Signer.token() signs once for callers of the same moment", async () => {
-  const { signer } = opened(0);
+  const { clock, signer } = opened(0);
+  let looks = 0;
+  const now = clock.now;
+  clock.wallNow = () => {
+    looks++;
+    return now;
+  };
   const [first, second] = await Promise.all([signer.token(), signer.token()]);
   assertStrictEquals(first, second);
+  // A token is given the time it is signed at: one look, one token.
+  assertEquals(looks, 1);
 });
 
 Deno.test("Signer.token() is issued on the half hour, so that processes agree", async () => {

@@ -66,14 +66,10 @@ Deno.test("AccessTokens.token() uses the old token while it is renewed, five min
   assertEquals(textOf(await tokens.token()), "token-1");
   assertEquals(server.forms.length, 1);
   clock.now += 1;
-  const asked = Promise.withResolvers<void>();
   const answered = Promise.withResolvers<TokenAnswer>();
-  server.answer = () => {
-    asked.resolve();
-    return answered.promise;
-  };
+  server.answer = () => answered.promise;
   assertEquals(textOf(await tokens.token()), "token-1");
-  await asked.promise;
+  await settled(() => server.forms.length === 2);
   assertEquals(textOf(await tokens.token()), "token-1");
   answered.resolve({});
   // Whoever is refused now waits for the request that is under way.
