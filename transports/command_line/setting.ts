@@ -348,7 +348,7 @@ export const apiToken: Kind<Secret<string>> = secret({
   },
 });
 
-/** A key for the signatures of webhooks: any visible characters, long enough not to be guessed. */
+/** A key for the signatures of webhooks, of visible characters and long enough not to be guessed. */
 export const webhookSecret: Kind<Secret<string>> = secret({
   placeholder: "SECRET",
   advice: `Use ${WEBHOOK_SECRET_CHARS_MIN} to ${WEBHOOK_SECRET_CHARS_MAX} visible characters ` +
