@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { programPath } from "../../support/programs.ts";
 import { type Certificates, makeCertificates } from "../../support/certificates.ts";
 
@@ -78,8 +79,9 @@ export async function startNghttpd(
   },
 ): Promise<RealServer> {
   return await start(async ({ port, folder, certificates: { keyFile, certFile } }) => {
-    await Deno.mkdir(`${folder}/root`);
-    await Deno.writeTextFile(`${folder}/root/${file}`, "");
+    const path = `${folder}/root/${file}`;
+    await Deno.mkdir(dirname(path), { recursive: true });
+    await Deno.writeTextFile(path, "");
     const where = tls ? [`${port}`, keyFile, certFile] : ["--no-tls", `${port}`];
     const how = echo ? ["--echo-upload"] : [];
     return ["nghttpd", "-a", "127.0.0.1", "-d", `${folder}/root`, ...how, ...where];
