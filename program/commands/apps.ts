@@ -5,18 +5,15 @@
  */
 
 import type { AppAnswer } from "../../transports/api_client/answers.ts";
-import type { ClientCommand } from "../../transports/command_line/client_command.ts";
+import type { CommandOf } from "../../transports/command_line/client_command.ts";
 import { credentialFlag } from "../../transports/command_line/credential_options.ts";
 import { table } from "../../transports/command_line/table.ts";
 import { apiError, openClient } from "./api_access.ts";
 import type { World } from "./world.ts";
 
-/** One of the commands of this module. */
-type Called<Name extends ClientCommand["name"]> = Extract<ClientCommand, { readonly name: Name }>;
-
 /** `apps add`: saves an app's credentials. */
 export async function addApp(
-  { client, app, credentials }: Called<"apps_add">,
+  { client, app, credentials }: CommandOf<"apps_add">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
@@ -28,7 +25,7 @@ export async function addApp(
 
 /** `apps list`. */
 export async function listApps(
-  { client }: Called<"apps_list">,
+  { client }: CommandOf<"apps_list">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
@@ -46,7 +43,7 @@ export async function listApps(
 
 /** `apps show`. */
 export async function showApp(
-  { client, app }: Called<"apps_show" | "apps_remove">,
+  { client, app }: CommandOf<"apps_show" | "apps_remove">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
@@ -58,7 +55,7 @@ export async function showApp(
 
 /** `apps remove`. */
 export async function removeApp(
-  { client, app }: Called<"apps_show" | "apps_remove">,
+  { client, app }: CommandOf<"apps_show" | "apps_remove">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
@@ -70,7 +67,7 @@ export async function removeApp(
 
 /** `apps resume`. */
 export async function resumeApp(
-  { client, app, platform }: Called<"apps_resume">,
+  { client, app, platform }: CommandOf<"apps_resume">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {

@@ -6,7 +6,7 @@
 
 import type { ImportProgress, ImportResult } from "../../transports/api_client/answers.ts";
 import type { Bytes } from "../../transports/api_client/api_client.ts";
-import type { ClientCommand } from "../../transports/command_line/client_command.ts";
+import type { CommandOf } from "../../transports/command_line/client_command.ts";
 import { LINE_PROBLEMS_MAX, PAGE_DEVICES } from "../../transports/command_line/limits.ts";
 import { LiveLines } from "../../transports/command_line/live_lines.ts";
 import { RateMeter } from "../../transports/command_line/progress.ts";
@@ -17,9 +17,6 @@ import { escapeInvisible, quote } from "../../transports/command_line/visible_te
 import { StartError } from "../start_error.ts";
 import { apiError, openClient } from "./api_access.ts";
 import type { World } from "./world.ts";
-
-/** One of the commands of this module. */
-type Called<Name extends ClientCommand["name"]> = Extract<ClientCommand, { readonly name: Name }>;
 
 /** Milliseconds between two lines of progress without a terminal. */
 const LINE_MS = 1_000;
@@ -119,7 +116,7 @@ function barText(done: number): string {
 
 /** The first problems of a file, a line each, and what ended it early. */
 export function rowProblems({ failed, problems, broken }: ImportResult): string {
-  const told = problems.slice(0, LINE_PROBLEMS_MAX);
+  const told = problems.toSorted((a, b) => a.line - b.line).slice(0, LINE_PROBLEMS_MAX);
   const lines = told.map(({ line, path, message }) =>
     `line ${line}: ${path === "" ? message : `${path}: ${message}`}`
   );
@@ -131,7 +128,7 @@ export function rowProblems({ failed, problems, broken }: ImportResult): string 
 
 /** `devices import`: registers the devices of a file; exit 1 when a line was wrong. */
 export async function importDevices(
-  { client, file, app, platform, format }: Called<"devices_import">,
+  { client, file, app, platform, format }: CommandOf<"devices_import">,
   json: boolean,
   world: World,
 ): Promise<number> {
@@ -161,7 +158,7 @@ export async function importDevices(
 
 /** `devices export`: an app's devices as NDJSON. A reader that has enough ends it. */
 export async function exportDevices(
-  { client, app }: Called<"devices_export">,
+  { client, app }: CommandOf<"devices_export">,
   { terminal }: World,
 ): Promise<number> {
   const result = await openClient(client).exportDevices(app);
@@ -178,7 +175,7 @@ export async function exportDevices(
 
 /** `devices list`: a table of the first devices that fit. */
 export async function listDevices(
-  { client, app, user, tag, state, limit }: Called<"devices_list">,
+  { client, app, user, tag, state, limit }: CommandOf<"devices_list">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
@@ -214,7 +211,7 @@ const CELL_CHARS_MAX = 36;
 
 /** `devices remove`. */
 export async function removeDevice(
-  { client, device }: Called<"devices_remove">,
+  { client, device }: CommandOf<"devices_remove">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {

@@ -8,7 +8,7 @@
  */
 
 import type { ApiClient } from "../../transports/api_client/api_client.ts";
-import type { ClientCommand } from "../../transports/command_line/client_command.ts";
+import type { CommandOf } from "../../transports/command_line/client_command.ts";
 import type { SendTime } from "../../transports/command_line/client_kinds.ts";
 import { reportText, wentWell } from "../../transports/command_line/notification_report.ts";
 import { apiError, openClient, type PathName } from "./api_access.ts";
@@ -17,11 +17,12 @@ import { openRows, rowProblems, RowsProgress } from "./devices.ts";
 import { StartError } from "../start_error.ts";
 import { watch } from "./watch.ts";
 
-/** What `send` was asked. */
-type SendCommand = Extract<ClientCommand, { readonly name: "send" }>;
-
 /** `send`: exit 0 when it went well, 1 otherwise, 130 when a person stopped watching. */
-export async function send(command: SendCommand, json: boolean, world: World): Promise<number> {
+export async function send(
+  command: CommandOf<"send">,
+  json: boolean,
+  world: World,
+): Promise<number> {
   const { terminal } = world;
   const client = openClient(command.client);
   const id = command.tokens === undefined
@@ -81,7 +82,7 @@ const sendFlag: PathName = (path) => {
   return known === undefined ? undefined : FLAGS[known];
 };
 
-function bodyOf({ request, sendTime }: SendCommand, world: World) {
+function bodyOf({ request, sendTime }: CommandOf<"send">, world: World) {
   if (sendTime === undefined) return request;
   return { ...request, sendAt: new Date(timeOf(sendTime, world.wallNow())).toISOString() };
 }
@@ -91,7 +92,11 @@ function timeOf(time: SendTime, now: number): number {
 }
 
 /** Submits a notification whose audience the node knows; answers with its id. */
-async function submit(command: SendCommand, client: ApiClient, world: World): Promise<string> {
+async function submit(
+  command: CommandOf<"send">,
+  client: ApiClient,
+  world: World,
+): Promise<string> {
   const result = await client.submit(bodyOf(command, world), command.idempotencyKey);
   if (result.kind === "failed") throw apiError(result.failure, command.client, sendFlag);
   return result.value;
@@ -103,7 +108,7 @@ async function submit(command: SendCommand, client: ApiClient, world: World): Pr
  */
 async function submitRecipients(
   path: string,
-  command: SendCommand,
+  command: CommandOf<"send">,
   client: ApiClient,
   json: boolean,
   world: World,
@@ -153,7 +158,7 @@ async function giveUp(id: string, client: ApiClient, { terminal }: World): Promi
 
 /** `cancel`: stops what has not been sent. */
 export async function cancel(
-  { client: settings, notification: id }: Extract<ClientCommand, { readonly name: "cancel" }>,
+  { client: settings, notification: id }: CommandOf<"cancel">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {

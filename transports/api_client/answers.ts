@@ -9,118 +9,147 @@
 
 import * as v from "valibot";
 
-const count = v.pipe(v.number(), v.minValue(0));
-const maybe = v.optional(v.nullable(v.string()), null);
+/** A value that was read, or the place where it is not as it should be; `null` for the whole. */
+export type ReadAnswer<T> =
+  | { readonly kind: "value"; readonly value: T }
+  | { readonly kind: "wrong"; readonly path: string | null };
 
-const countsSchema = v.looseObject({
-  total: count,
-  delivered: count,
-  tokenInvalid: count,
-  rejected: count,
-  expired: count,
-  failed: count,
-  cancelled: count,
-  pending: count,
-  retries: count,
-});
+/** Reads a parsed JSON value. */
+export type AnswerReader<T> = (value: unknown) => ReadAnswer<T>;
 
 /** How many recipients stand where. */
-export type CountsAnswer = v.InferOutput<typeof countsSchema>;
+export interface CountsAnswer {
+  /** Recipients found so far. */
+  readonly total: number;
+  /** Accepted by the provider. */
+  readonly delivered: number;
+  /** Their token is dead. */
+  readonly tokenInvalid: number;
+  /** Refused for what was sent. */
+  readonly rejected: number;
+  /** Not sent in time. */
+  readonly expired: number;
+  /** Given up. */
+  readonly failed: number;
+  /** Not sent because somebody cancelled. */
+  readonly cancelled: number;
+  /** Without an outcome yet. */
+  readonly pending: number;
+  /** Requests that had to be made again. */
+  readonly retries: number;
+}
 
-/** A notification with its progress. */
-export const notificationSchema = v.looseObject({
-  id: v.string(),
-  app: v.string(),
-  status: v.picklist(["open", "scheduled", "expanding", "sending", "done", "cancelled"]),
-  sendingDone: v.boolean(),
-  counts: countsSchema,
-  platforms: v.record(v.string(), countsSchema),
-  createdAt: v.string(),
-  sendAt: maybe,
-  startedAt: maybe,
-  finishedAt: maybe,
-});
+/** A notification with its progress; times are RFC 3339. */
+export interface NotificationAnswer {
+  /** Its id. */
+  readonly id: string;
+  /** Its app. */
+  readonly app: string;
+  /** Where it is; `done` and `cancelled` are its ends. */
+  readonly status: "open" | "scheduled" | "expanding" | "sending" | "done" | "cancelled";
+  /** Whether every recipient has an outcome. */
+  readonly sendingDone: boolean;
+  /** All platforms together. */
+  readonly counts: CountsAnswer;
+  /** Each platform that has recipients. */
+  readonly platforms: Readonly<Record<string, CountsAnswer>>;
+  /** When it was accepted. */
+  readonly createdAt: string;
+  /** When its first batch was claimed. */
+  readonly startedAt: string | null;
+  /** When its last recipient had its outcome. */
+  readonly finishedAt: string | null;
+}
 
-/** A notification with its progress. */
-export type NotificationAnswer = v.InferOutput<typeof notificationSchema>;
-
-/** The id of what was accepted. */
-export const acceptedSchema = v.looseObject({ id: v.string() });
-
-const pauseSchema = v.looseObject({ platform: v.string(), reason: v.string(), since: v.string() });
+/** A pause of one platform of an app. */
+export interface PauseAnswer {
+  /** The platform. */
+  readonly platform: string;
+  /** Why. */
+  readonly reason: string;
+  /** Since when, RFC 3339. */
+  readonly since: string;
+}
 
 /** An app without its secrets. */
-export const appSchema = v.looseObject({
-  name: v.string(),
-  version: v.number(),
-  apns: v.optional(v.looseObject({
-    kind: v.string(),
-    keyId: v.optional(v.string()),
-    teamId: v.optional(v.string()),
-    topic: v.string(),
-    origin: v.optional(v.string()),
-  })),
-  fcm: v.optional(v.looseObject({
-    project: v.nullable(v.string()),
-    clientEmail: v.nullable(v.string()),
-    origin: v.optional(v.string()),
-  })),
-  webpush: v.optional(v.looseObject({
-    vapidPublicKey: v.nullable(v.string()),
-    subject: v.string(),
-  })),
-  pauses: v.array(pauseSchema),
-});
-
-/** An app without its secrets. */
-export type AppAnswer = v.InferOutput<typeof appSchema>;
-
-/** All apps. */
-export const appsSchema = v.looseObject({ apps: v.array(appSchema) });
-
-/** The platforms whose sending goes on again. */
-export const resumedSchema = v.looseObject({ resumed: v.array(v.string()) });
-
-const deviceSchema = v.looseObject({
-  id: v.string(),
-  app: v.string(),
-  platform: v.string(),
-  address: v.string(),
-  user: v.nullable(v.string()),
-  tags: v.array(v.string()),
-  state: v.string(),
-  registeredAt: v.string(),
-  reason: maybe,
-});
+export interface AppAnswer {
+  /** Its name. */
+  readonly name: string;
+  /** Grows with each change of its credentials. */
+  readonly version: number;
+  /** What is public of its credentials for APNs: of a signing key its ids. */
+  readonly apns?: {
+    readonly kind: string;
+    readonly keyId?: string;
+    readonly teamId?: string;
+    readonly topic: string;
+    readonly origin?: string;
+  };
+  /** What is public of its credentials for FCM. */
+  readonly fcm?: {
+    readonly project: string | null;
+    readonly clientEmail: string | null;
+    readonly origin?: string;
+  };
+  /** What is public of its credentials for Web Push. */
+  readonly webpush?: { readonly vapidPublicKey: string | null; readonly subject: string };
+  /** What is paused. */
+  readonly pauses: readonly PauseAnswer[];
+}
 
 /** A device without the keys of a subscription. */
-export type DeviceAnswer = v.InferOutput<typeof deviceSchema>;
+export interface DeviceAnswer {
+  /** Its id. */
+  readonly id: string;
+  /** Its app. */
+  readonly app: string;
+  /** Its platform. */
+  readonly platform: string;
+  /** Its token, or the endpoint of its subscription. */
+  readonly address: string;
+  /** Whose it is. */
+  readonly user: string | null;
+  /** Its tags. */
+  readonly tags: readonly string[];
+  /** `active` or `invalid`. */
+  readonly state: string;
+  /** When it was last registered, RFC 3339. */
+  readonly registeredAt: string;
+}
 
-/** A page of devices, and where the next one begins. */
-export const devicesSchema = v.looseObject({
-  devices: v.array(deviceSchema),
-  next: v.nullable(v.string()),
-});
+/** A page of devices. */
+export interface DevicesAnswer {
+  /** The devices, ordered by id. */
+  readonly devices: readonly DeviceAnswer[];
+  /** The id after which the next page begins; `null` behind the last one. */
+  readonly next: string | null;
+}
 
-/** How the node and its pipeline are loaded. */
-export const nodeSchema = v.looseObject({
-  node: v.looseObject({ id: v.string(), version: v.string(), startedAt: v.string() }),
-  queue: v.looseObject({ waiting: count, leased: count }),
-  lanes: v.array(v.looseObject({
-    app: v.string(),
-    platform: v.string(),
-    waiting: count,
-    leased: count,
-    pause: v.optional(v.nullable(pauseSchema), null),
-  })),
-});
+/** One app on one platform. */
+export interface LaneAnswer {
+  /** The app. */
+  readonly app: string;
+  /** The platform. */
+  readonly platform: string;
+  /** Batches that wait. */
+  readonly waiting: number;
+  /** Batches in flight. */
+  readonly leased: number;
+  /** Why nothing of it is sent. */
+  readonly pause: PauseAnswer | null;
+}
 
-/** How the node and its pipeline are loaded. */
-export type NodeAnswer = v.InferOutput<typeof nodeSchema>;
+/** How a node and its pipeline are loaded. */
+export interface NodeAnswer {
+  /** The node. */
+  readonly node: { readonly id: string; readonly version: string; readonly startedAt: string };
+  /** All lanes together, in batches. */
+  readonly queue: { readonly waiting: number; readonly leased: number };
+  /** Lanes with work or a pause. */
+  readonly lanes: readonly LaneAnswer[];
+}
 
-const problemSchema = v.looseObject({ path: v.optional(v.string(), ""), message: v.string() });
-
-/** One thing that is wrong with a request: where, and what is allowed. */
+/** One thing that is wrong with a request. */
 export interface Problem {
   /** The place: `content.apns.priority`; empty for the whole. */
   readonly path: string;
@@ -129,10 +158,12 @@ export interface Problem {
 }
 
 /** A problem document (RFC 9457) with the extension `problems`. */
-export const problemDocumentSchema = v.looseObject({
-  detail: v.optional(v.string(), ""),
-  problems: v.optional(v.array(problemSchema), []),
-});
+export interface ProblemAnswer {
+  /** What is wrong, as a sentence. */
+  readonly detail: string;
+  /** All that is wrong, by place. */
+  readonly problems: readonly Problem[];
+}
 
 /** How far an import is. */
 export interface ImportProgress {
@@ -150,13 +181,140 @@ export interface ImportResult extends ImportProgress {
   readonly broken: string | undefined;
 }
 
-/** A line of an import's answer: a wrong row, or how far it is. */
-export const importLineSchema = v.union([
-  v.object({ line: v.number(), problems: v.array(problemSchema) }),
-  v.object({
-    imported: count,
-    failed: count,
-    done: v.optional(v.boolean()),
-    detail: v.optional(v.string()),
-  }),
-]);
+/** A line of an import's answer: a wrong row, or how far it is; `done` is in the last one. */
+export type ImportLine =
+  | { readonly kind: "row"; readonly line: number; readonly problems: readonly Problem[] }
+  | (ImportProgress & {
+    readonly kind: "progress";
+    /** Whether it was read to its end; `undefined` while it runs. */
+    readonly done: boolean | undefined;
+    /** Why not. */
+    readonly detail: string | undefined;
+  });
+
+function reader<T>(schema: v.GenericSchema<unknown, T>): AnswerReader<T> {
+  return (value) => {
+    const parsed = v.safeParse(schema, value);
+    return parsed.success
+      ? { kind: "value", value: parsed.output }
+      : { kind: "wrong", path: v.getDotPath(parsed.issues[0]) };
+  };
+}
+
+const text = v.string();
+const count = v.pipe(v.number(), v.minValue(0));
+const maybe = v.nullable(text);
+const extra = v.exactOptional(text);
+
+const counts = v.looseObject({
+  total: count,
+  delivered: count,
+  tokenInvalid: count,
+  rejected: count,
+  expired: count,
+  failed: count,
+  cancelled: count,
+  pending: count,
+  retries: count,
+});
+
+const pause = v.looseObject({ platform: text, reason: text, since: text });
+
+const app = v.looseObject({
+  name: text,
+  version: v.number(),
+  apns: v.exactOptional(
+    v.looseObject({ kind: text, keyId: extra, teamId: extra, topic: text, origin: extra }),
+  ),
+  fcm: v.exactOptional(v.looseObject({ project: maybe, clientEmail: maybe, origin: extra })),
+  webpush: v.exactOptional(v.looseObject({ vapidPublicKey: maybe, subject: text })),
+  pauses: v.array(pause),
+});
+
+const device = v.looseObject({
+  id: text,
+  app: text,
+  platform: text,
+  address: text,
+  user: maybe,
+  tags: v.array(text),
+  state: text,
+  registeredAt: text,
+});
+
+const problems = v.array(v.object({ path: v.optional(text, ""), message: text }));
+
+/** Reads a notification. */
+export const readNotification: AnswerReader<NotificationAnswer> = reader(v.looseObject({
+  id: text,
+  app: text,
+  status: v.picklist(["open", "scheduled", "expanding", "sending", "done", "cancelled"]),
+  sendingDone: v.boolean(),
+  counts,
+  platforms: v.record(text, counts),
+  createdAt: text,
+  startedAt: maybe,
+  finishedAt: maybe,
+}));
+
+/** Reads the id of what was accepted. */
+export const readAccepted: AnswerReader<{ readonly id: string }> = reader(
+  v.looseObject({ id: text }),
+);
+
+/** Reads an app. */
+export const readApp: AnswerReader<AppAnswer> = reader(app);
+
+/** Reads all apps. */
+export const readApps: AnswerReader<{ readonly apps: readonly AppAnswer[] }> = reader(
+  v.looseObject({ apps: v.array(app) }),
+);
+
+/** Reads which platforms send again. */
+export const readResumed: AnswerReader<{ readonly resumed: readonly string[] }> = reader(
+  v.looseObject({ resumed: v.array(text) }),
+);
+
+/** Reads a page of devices. */
+export const readDevices: AnswerReader<DevicesAnswer> = reader(
+  v.looseObject({ devices: v.array(device), next: maybe }),
+);
+
+/** Reads how a node is loaded. */
+export const readNode: AnswerReader<NodeAnswer> = reader(v.looseObject({
+  node: v.looseObject({ id: text, version: text, startedAt: text }),
+  queue: v.looseObject({ waiting: count, leased: count }),
+  lanes: v.array(
+    v.looseObject({
+      app: text,
+      platform: text,
+      waiting: count,
+      leased: count,
+      pause: v.nullable(pause),
+    }),
+  ),
+}));
+
+/** Reads a problem document. */
+export const readProblem: AnswerReader<ProblemAnswer> = reader(
+  v.looseObject({ detail: v.optional(text, ""), problems: v.optional(problems, []) }),
+);
+
+/** Reads a line of an import's answer. */
+export const readImportLine: AnswerReader<ImportLine> = reader(v.union([
+  v.pipe(
+    v.object({ line: v.number(), problems }),
+    v.transform((row) => ({ ...row, kind: "row" as const })),
+  ),
+  v.pipe(
+    v.object({
+      imported: count,
+      failed: count,
+      done: v.optional(v.boolean()),
+      detail: v.optional(text),
+    }),
+    v.transform(({ imported, failed, done, detail }) => {
+      return { kind: "progress" as const, imported, failed, done, detail };
+    }),
+  ),
+]));

@@ -15,24 +15,24 @@
  * @module
  */
 
-import * as v from "valibot";
 import {
-  acceptedSchema,
+  type AnswerReader,
   type AppAnswer,
-  appSchema,
-  appsSchema,
-  type DeviceAnswer,
-  devicesSchema,
-  importLineSchema,
+  type DevicesAnswer,
   type ImportProgress,
   type ImportResult,
   type NodeAnswer,
-  nodeSchema,
   type NotificationAnswer,
-  notificationSchema,
   type Problem,
-  problemDocumentSchema,
-  resumedSchema,
+  readAccepted,
+  readApp,
+  readApps,
+  readDevices,
+  readImportLine,
+  readNode,
+  readNotification,
+  readProblem,
+  readResumed,
 } from "./answers.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -129,18 +129,18 @@ export class ApiClient {
 
   /** Saves an app's credentials in place of those it has. */
   putApp(app: string, credentials: unknown): Promise<ApiResult<AppAnswer>> {
-    return this.#json(appSchema, "PUT", `/v1/apps/${encodeURIComponent(app)}`, credentials);
+    return this.#json(readApp, "PUT", `/v1/apps/${encodeURIComponent(app)}`, credentials);
   }
 
   /** All apps. */
   async apps(): Promise<ApiResult<readonly AppAnswer[]>> {
-    const result = await this.#json(appsSchema, "GET", "/v1/apps");
+    const result = await this.#json(readApps, "GET", "/v1/apps");
     return result.kind === "ok" ? ok(result.value.apps) : result;
   }
 
   /** An app. */
   app(app: string): Promise<ApiResult<AppAnswer>> {
-    return this.#json(appSchema, "GET", `/v1/apps/${encodeURIComponent(app)}`);
+    return this.#json(readApp, "GET", `/v1/apps/${encodeURIComponent(app)}`);
   }
 
   /** Removes an app with its devices. */
@@ -151,17 +151,13 @@ export class ApiClient {
   /** Lets an app's paused platforms send again, or one of them; answers with those that were paused. */
   async resumeApp(app: string, platform?: string): Promise<ApiResult<readonly string[]>> {
     const path = `/v1/apps/${encodeURIComponent(app)}/resume${query({ platform })}`;
-    const result = await this.#json(resumedSchema, "POST", path);
+    const result = await this.#json(readResumed, "POST", path);
     return result.kind === "ok" ? ok(result.value.resumed) : result;
   }
 
   /** A page of devices, and after which id the next one begins. */
-  devices(
-    options: DevicesQuery,
-  ): Promise<
-    ApiResult<{ readonly devices: readonly DeviceAnswer[]; readonly next: string | null }>
-  > {
-    return this.#json(devicesSchema, "GET", `/v1/devices${query({ ...options })}`);
+  devices(options: DevicesQuery): Promise<ApiResult<DevicesAnswer>> {
+    return this.#json(readDevices, "GET", `/v1/devices${query({ ...options })}`);
   }
 
   /** Removes a device. */
@@ -193,7 +189,7 @@ export class ApiClient {
   /** Submits a notification; answers with its id. */
   async submit(body: unknown, idempotencyKey?: string): Promise<ApiResult<string>> {
     const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
-    const result = await this.#json(acceptedSchema, "POST", "/v1/notifications", body, headers);
+    const result = await this.#json(readAccepted, "POST", "/v1/notifications", body, headers);
     return result.kind === "ok" ? ok(result.value.id) : result;
   }
 
@@ -210,33 +206,33 @@ export class ApiClient {
   /** Closes an open notification: it is sent from now on. */
   close(id: string): Promise<ApiResult<NotificationAnswer>> {
     const path = `/v1/notifications/${encodeURIComponent(id)}/close`;
-    return this.#json(notificationSchema, "POST", path);
+    return this.#json(readNotification, "POST", path);
   }
 
   /** Stops what has not been sent. */
   cancel(id: string): Promise<ApiResult<NotificationAnswer>> {
     const path = `/v1/notifications/${encodeURIComponent(id)}`;
-    return this.#json(notificationSchema, "DELETE", path);
+    return this.#json(readNotification, "DELETE", path);
   }
 
   /** A notification with its progress. */
   notification(id: string): Promise<ApiResult<NotificationAnswer>> {
     const path = `/v1/notifications/${encodeURIComponent(id)}`;
-    return this.#json(notificationSchema, "GET", path);
+    return this.#json(readNotification, "GET", path);
   }
 
   /** How the node is loaded. */
   status(): Promise<ApiResult<NodeAnswer>> {
-    return this.#json(nodeSchema, "GET", "/v1/status");
+    return this.#json(readNode, "GET", "/v1/status");
   }
 
-  async #json<S extends v.GenericSchema>(
-    schema: S,
+  async #json<T>(
+    read: AnswerReader<T>,
     method: Call["method"],
     path: string,
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
-  ): Promise<ApiResult<v.InferOutput<S>>> {
+  ): Promise<ApiResult<T>> {
     const signal = AbortSignal.timeout(this.#answerMs);
     const answered = await this.#fetch({
       method,
@@ -248,7 +244,7 @@ export class ApiClient {
     if (answered.kind === "failed") return answered;
     const text = await readText(answered.value);
     if (text.kind === "failed") return text;
-    return parse(schema, text.value, answered.value.status);
+    return parse(read, text.value, answered.value.status);
   }
 
   async #remove(path: string): Promise<ApiResult<null>> {
@@ -311,9 +307,9 @@ async function readImport(
   const problems: ImportResult["problems"][number][] = [];
   try {
     for await (const line of lines(body ?? ReadableStream.from([]), LINE_BYTES_MAX)) {
-      const parsed = parse(importLineSchema, line, status);
+      const parsed = parse(readImportLine, line, status);
       if (parsed.kind === "failed") return parsed;
-      if ("line" in parsed.value) {
+      if (parsed.value.kind === "row") {
         const row = parsed.value;
         const room = PROBLEMS_MAX - problems.length;
         problems.push(...row.problems.slice(0, room).map((one) => ({ ...one, line: row.line })));
@@ -374,15 +370,10 @@ function parseJson(text: string): unknown {
   }
 }
 
-function parse<S extends v.GenericSchema>(
-  schema: S,
-  text: string,
-  status: number,
-): ApiResult<v.InferOutput<S>> {
-  const parsed = v.safeParse(schema, parseJson(text));
-  if (parsed.success) return ok(parsed.output);
-  const [issue] = parsed.issues;
-  const path = v.getDotPath(issue);
+function parse<T>(read: AnswerReader<T>, text: string, status: number): ApiResult<T> {
+  const parsed = read(parseJson(text));
+  if (parsed.kind === "value") return ok(parsed.value);
+  const { path } = parsed;
   const reason = path === null
     ? "the answer is not as expected"
     : `the answer has no right ${path}`;
@@ -392,11 +383,11 @@ function parse<S extends v.GenericSchema>(
 /** What an answer that is no success says. */
 function failureOf({ status, headers }: Response, text: string): ApiFailure {
   const isProblem = headers.get("content-type")?.startsWith("application/problem+json") === true;
-  const document = v.safeParse(problemDocumentSchema, isProblem ? parseJson(text) : undefined);
-  if (!document.success) return { kind: "strange", status, reason: `it answers ${status}` };
-  const detail = document.output.detail.slice(0, DETAIL_CHARS_MAX);
+  const document = readProblem(isProblem ? parseJson(text) : undefined);
+  if (document.kind === "wrong") return { kind: "strange", status, reason: `it answers ${status}` };
+  const detail = document.value.detail.slice(0, DETAIL_CHARS_MAX);
   if (status === 401 || status === 403) return { kind: "refused", status, detail };
-  const problems = document.output.problems.slice(0, PROBLEMS_MAX);
+  const problems = document.value.problems.slice(0, PROBLEMS_MAX);
   return { kind: "problem", status, detail, problems };
 }
 

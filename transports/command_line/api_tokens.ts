@@ -14,6 +14,7 @@ import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { join } from "node:path";
 import { generateApiToken } from "./key_files.ts";
+import { isRecord } from "./is_record.ts";
 import { API_TOKENS_FILE_BYTES_MAX, API_TOKENS_LOOK_MS, API_TOKENS_MAX } from "./limits.ts";
 import { makePrivateFolder, readPrivateFile, replacePrivateFile } from "./private_file.ts";
 import { Secret } from "./secret.ts";
@@ -81,10 +82,6 @@ function tokensPath(data: string): string {
 
 function hash(token: string): Buffer {
   return createHash("sha256").update(token).digest();
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isTime(value: unknown): value is string {

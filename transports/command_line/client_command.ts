@@ -75,6 +75,12 @@ const LIST_MAX = 100;
 /** A name of a command that talks to the API. */
 export type ClientCommandName = ClientCommand["name"];
 
+/** What the command of this name is given. */
+export type CommandOf<Name extends ClientCommandName> = Extract<
+  ClientCommand,
+  { readonly name: Name }
+>;
+
 /** Whether the command talks to the API: such commands read where it is. */
 export function isClientCommand(name: CommandName): name is ClientCommandName {
   return COMMANDS[name].settings.includes(CLIENT_SETTINGS.apiUrl);
