@@ -236,8 +236,8 @@ export function expand(
     if (numbers.length === 0) continue;
     addBatches(disk, entry, platform, numbers, batchMaxOf(entry, options.batchMax));
   }
-  entry.cursor = found.at(-1)?.number ?? cursor;
-  entry.expanded = found.length < options.limit;
+  entry.cursor = found.length < options.limit ? lastDevice : found.at(-1)?.number ?? lastDevice;
+  entry.expanded = entry.cursor >= lastDevice;
   entry.state = entry.expanded ? "sending" : "expanding";
   endIfDone(disk, entry, now);
   return { added: found.length, done: entry.expanded };

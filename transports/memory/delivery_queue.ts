@@ -16,6 +16,7 @@ import {
   OUTCOMES,
   type Platform,
 } from "../delivery_store/records.ts";
+import { compare } from "./delivery_apps.ts";
 import {
   addBatch,
   type Batch,
@@ -27,6 +28,7 @@ import {
   invariant,
   laneOf,
   type NotificationEntry,
+  PLATFORMS,
   tallyOf,
 } from "./delivery_disk.ts";
 
@@ -55,7 +57,7 @@ export function claim(disk: Disk, request: ClaimRequest): Claimed {
         return (free.get(lane) ?? 0) > 0 &&
           claimableAt(disk, candidate, request.now) <= request.now;
       })
-      .sort((a, b) => turnOf(disk, a) - turnOf(disk, b) || a.virtualTime - b.virtualTime)[0];
+      .sort((a, b) => compareTurns(disk, a, b) || a.virtualTime - b.virtualTime)[0];
     if (batch === undefined) break;
     const lane = laneOf(disk, batch.entry.notification.app, batch.platform);
     free.set(lane, (free.get(lane) ?? 0) - 1);
@@ -69,9 +71,16 @@ export function claim(disk: Disk, request: ClaimRequest): Claimed {
   return { batches, dueAt: dueAt === Infinity ? undefined : dueAt };
 }
 
-/** When the lane of this batch was served last. */
-function turnOf(disk: Disk, batch: Batch): number {
-  return laneOf(disk, batch.entry.notification.app, batch.platform).servedAt;
+/** The lane served longest ago comes first; of those never served, by app and platform. */
+function compareTurns(disk: Disk, a: Batch, b: Batch): number {
+  const [one, other] = [a, b].map(({ entry, platform }) => ({
+    app: entry.notification.app,
+    platform: PLATFORMS.indexOf(platform),
+    servedAt: laneOf(disk, entry.notification.app, platform).servedAt,
+  }));
+  if (one === undefined || other === undefined) return 0;
+  return one.servedAt - other.servedAt || compare(one.app, other.app) ||
+    one.platform - other.platform;
 }
 
 /** Ends the leases whose time has come; what was cancelled meanwhile is not sent again. */

@@ -63,7 +63,8 @@ function prepare(database: DatabaseSync) {
         SELECT (SELECT min(lane_id) FROM batch WHERE place = 2 AND lane_id > ready.id)
           FROM ready WHERE ready.id IS NOT NULL)
       SELECT lane.id, lane.platform, app.name AS app, served_at, virtual_time, pause_reason
-      FROM ready JOIN lane ON lane.id = ready.id JOIN app ON app.id = lane.app_id`),
+      FROM ready JOIN lane ON lane.id = ready.id JOIN app ON app.id = lane.app_id
+      ORDER BY served_at, app.name, lane.platform`),
     first: sql(`${CANDIDATE} WHERE place = 2 AND lane_id = ?
       ORDER BY batch.virtual_time, batch.id LIMIT 1`),
     firstExpired: sql(`SELECT * FROM (

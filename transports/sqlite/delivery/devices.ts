@@ -29,7 +29,8 @@ function prepare(database: DatabaseSync) {
     invalidate: sql(`UPDATE device SET state = 1, reason = ?
       WHERE id = ? AND app_id = ? AND platform = ? AND address = ? AND registered_at <= ?
         AND state = 0`),
-    suspect: sql(`UPDATE device SET suspect = ?1 WHERE app_id = ?2 AND suspect <> ?1
+    // The sign keeps the planner from walking all devices of the app.
+    suspect: sql(`UPDATE device SET suspect = ?1 WHERE +app_id = ?2 AND suspect <> ?1
       AND number IN (SELECT value FROM json_each(?3))`),
     tag: sql("SELECT id FROM tag WHERE app_id = ? AND name = ?"),
     addTag: sql("INSERT INTO tag (app_id, name) VALUES (?, ?)"),

@@ -79,9 +79,9 @@ function prepare(database: DatabaseSync) {
     addresses: sql(`SELECT json_group_array(CASE state WHEN 0 THEN address END) AS addresses,
         json_group_array(one.key) FILTER (WHERE state IS NOT 0) AS missing,
         json_group_array(one.key) FILTER (WHERE state = 0 AND suspect = 1) AS suspects
-      FROM json_each(?) AS one LEFT JOIN device ON number = one.value AND app_id = ?`),
+      FROM json_each(?) AS one LEFT JOIN device ON number = one.value AND +app_id = ?`),
     keys: sql(`SELECT group_concat(hex(keys), '') AS keys
-      FROM json_each(?) AS one JOIN device ON number = one.value AND app_id = ?`),
+      FROM json_each(?) AS one CROSS JOIN device ON number = one.value AND +app_id = ?`),
     invalid: sql("SELECT address FROM device WHERE number = ? AND app_id = ?"),
     chunk: sql("SELECT first_number, addresses, keys FROM chunk WHERE id = ?"),
     lanes: sql(`SELECT app.name AS app, platform, pause_reason, paused_at,
