@@ -100,7 +100,6 @@ function differences(counts: Partial<typeof COUNTS>, seen: Partial<Seen> = {}): 
     counts: changed,
     platforms: { apns: changed },
     createdAt: "",
-    sendAt: null,
     startedAt: null,
     finishedAt: null,
   };
