@@ -50,16 +50,20 @@ export interface SeenRequest {
 export class ScriptedConnection implements HttpConnection {
   readonly streamsMax = 100;
   readonly inFlight = 0;
-  readonly ended = new Promise<string>(() => {});
+  readonly ended: Promise<string>;
   /** The blocks, in the order in which they came. */
   readonly blocks: RequestBlock[] = [];
   /** How often somebody wanted it closed. */
   closed = 0;
   readonly #answer: (request: SeenRequest) => ScriptedAnswer;
+  readonly #end: (reason: string) => void;
 
   /** Makes a connection that answers with `answer`; with 200 when absent. */
   constructor(answer: (request: SeenRequest) => ScriptedAnswer = () => ({ status: 200 })) {
     this.#answer = answer;
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.ended = promise;
+    this.#end = resolve;
   }
 
   /** All requests of all blocks. */
@@ -96,6 +100,7 @@ export class ScriptedConnection implements HttpConnection {
 
   close(): Promise<void> {
     this.closed++;
+    this.#end("closed");
     return Promise.resolve();
   }
 
