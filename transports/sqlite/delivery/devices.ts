@@ -26,7 +26,8 @@ function prepare(database: DatabaseSync) {
     removed: sql(`SELECT number, device.app_id, platform, tags FROM app
       CROSS JOIN device INDEXED BY device_in_audience ON device.app_id = app.id
       WHERE credentials IS NULL LIMIT ?`),
-    invalidate: sql(`UPDATE device SET state = 1, reason = ?
+    // Named, since the planner takes the audience's index for as good and walks all devices of the app.
+    invalidate: sql(`UPDATE device INDEXED BY device_by_id SET state = 1, reason = ?
       WHERE id = ? AND app_id = ? AND platform = ? AND address = ? AND registered_at <= ?
         AND state = 0`),
     // The sign keeps the planner from walking all devices of the app.
