@@ -38,7 +38,7 @@ export interface DeliveryCost {
 const IN_FLIGHT = 32;
 
 /** Calls of an import on their way at once. */
-const IMPORTS_IN_FLIGHT = 16;
+const IMPORTS_IN_FLIGHT = 32;
 
 /** Bytes of a subscription's keys. */
 const KEYS = crypto.getRandomValues(new Uint8Array(81));

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { CACHE_KIB } from "./limits.ts";
+import { CACHE_KIB, CHECKPOINT_PAGES } from "./limits.ts";
 import type { Schema } from "./schema.ts";
 
 const MIGRATIONS: readonly string[] = [
@@ -57,4 +57,5 @@ export const MESSAGE_SCHEMA: Schema = {
   applicationId: 0x48454c49,
   migrations: MIGRATIONS,
   cacheKib: CACHE_KIB,
+  checkpointPages: CHECKPOINT_PAGES,
 };

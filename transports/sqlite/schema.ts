@@ -11,7 +11,7 @@
 
 import { DatabaseSync } from "node:sqlite";
 import { StoreOpenError } from "./errors.ts";
-import { BUSY_TIMEOUT_MS, CHECKPOINT_PAGES, JOURNAL_BYTES_MAX } from "./limits.ts";
+import { BUSY_TIMEOUT_MS, JOURNAL_BYTES_MAX } from "./limits.ts";
 import { integerColumn } from "./rows.ts";
 
 /** What is kept in one kind of file. */
@@ -22,6 +22,8 @@ export interface Schema {
   readonly migrations: readonly string[];
   /** Memory each connection may spend on pages, in KiB. */
   readonly cacheKib: number;
+  /** Pages of the write-ahead log after which it is copied into the file. */
+  readonly checkpointPages: number;
 }
 
 /** The number a pragma answers. */
@@ -83,13 +85,13 @@ export function migrate(
  * Sets up the writing connection. Every commit is in the write-ahead log and synced when it returns
  * (`synchronous = FULL`), which is what makes an answered write durable.
  */
-function configureWriter(database: DatabaseSync, cacheKib: number): void {
+function configureWriter(database: DatabaseSync, { cacheKib, checkpointPages }: Schema): void {
   database.exec(`
     PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA foreign_keys = ON;
-    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA wal_autocheckpoint = ${checkpointPages};
     PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};
     PRAGMA cache_size = -${cacheKib};
   `);
@@ -112,7 +114,7 @@ export function openForWriting(path: string, schema: Schema): DatabaseSync {
   const database = new DatabaseSync(path);
   try {
     const version = schemaVersion(database, path, schema);
-    configureWriter(database, schema.cacheKib);
+    configureWriter(database, schema);
     migrate(database, version, schema);
     return database;
   } catch (error) {

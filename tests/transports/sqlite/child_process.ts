@@ -14,10 +14,14 @@ export interface ChildOptions {
   readonly folders: readonly string[];
   /** A command that runs the child, such as a tracer, with its arguments. */
   readonly wrapper?: readonly string[];
+  /** The child's module; `child.ts` when absent. */
+  readonly child?: string;
 }
 
 /** The whole command line of a child. */
-export function childCommand({ args, folders, wrapper = [] }: ChildOptions): readonly string[] {
+export function childCommand(
+  { args, folders, wrapper = [], child = "./child.ts" }: ChildOptions,
+): readonly string[] {
   return [
     ...wrapper,
     Deno.execPath(),
@@ -25,9 +29,9 @@ export function childCommand({ args, folders, wrapper = [] }: ChildOptions): rea
     "--quiet",
     "--no-prompt",
     // The module of the writer's thread is read again when the thread starts.
-    `--allow-read=${[...folders, `${ROOT}transports/sqlite`].join()}`,
+    `--allow-read=${[...folders, `${ROOT}transports`].join()}`,
     `--allow-write=${folders.join()}`,
-    new URL("./child.ts", import.meta.url).pathname,
+    new URL(child, import.meta.url).pathname,
     ...args,
   ];
 }

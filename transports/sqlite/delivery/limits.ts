@@ -58,8 +58,18 @@ export const ROWS_PER_WEIGHT = 10;
  */
 export const PENDING_WEIGHT_MAX = 8_192;
 
-/** Weight of one transaction: it bounds how long a claim waits behind an import to about 100 ms. */
-export const BATCH_WEIGHT_MAX = 1_024;
+/**
+ * Weight of one transaction: it bounds how long a claim waits behind an import to some hundreds of
+ * milliseconds. An import needs large ones, for each writes every page of an index that it touched.
+ */
+export const BATCH_WEIGHT_MAX = 2_048;
 
 /** Memory each connection may spend on pages, in KiB: the inner pages and the hot part of a million devices. */
 export const CACHE_KIB = 64 * 1024;
+
+/**
+ * Pages of the write-ahead log after which it is copied into the file: 64 MiB of 4 KiB pages. An import
+ * changes the same pages of its indexes again and again, and this way they are copied once for several
+ * transactions.
+ */
+export const CHECKPOINT_PAGES = 16_384;

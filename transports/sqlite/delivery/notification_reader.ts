@@ -32,11 +32,11 @@ const STATUS = `SELECT seq, body, state, started_at, finished_at
 
 /** Rows as callers see them, of the deliveries that the inner query selects. */
 function rowsOf(inner: string): string {
-  return `SELECT delivery.*, notification.id AS notification, app.name AS app, device.id AS device
-    FROM (${inner}) AS delivery
-    CROSS JOIN notification ON notification.seq = delivery.seq
+  return `SELECT page.*, notification.id AS notification, app.name AS app, device.id AS device
+    FROM (${inner}) AS page
+    CROSS JOIN notification ON notification.seq = page.seq
     CROSS JOIN app ON app.id = notification.app_id
-    LEFT JOIN device ON notification.direct = 0 AND device.number = delivery.number
+    LEFT JOIN device ON notification.direct = 0 AND device.number = page.number
       AND device.app_id = notification.app_id
     ORDER BY position`;
 }

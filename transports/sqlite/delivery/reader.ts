@@ -66,7 +66,8 @@ function prepare(database: DatabaseSync) {
     pauses: sql(`SELECT platform, pause_reason, paused_at FROM lane
       WHERE app_id = ? AND pause_reason IS NOT NULL ORDER BY platform`),
     device: sql(`${DEVICE} WHERE device.id = ? AND credentials IS NOT NULL`),
-    expandable: sql("SELECT id FROM notification WHERE expand_at <= ? ORDER BY seq LIMIT ?"),
+    expandable: sql(`SELECT id FROM notification INDEXED BY notification_to_expand
+      WHERE expand_at <= ? ORDER BY seq LIMIT ?`),
     expandableNext: sql(`SELECT min(expand_at) AS due_at FROM notification WHERE expand_at > ?`),
     campaign: sql(`SELECT body, app.name, version, credentials FROM notification
       JOIN campaign USING (seq) JOIN app ON app.id = app_id

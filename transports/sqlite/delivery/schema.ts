@@ -16,12 +16,13 @@
  */
 
 import type { Schema } from "../schema.ts";
-import { CACHE_KIB } from "./limits.ts";
+import { CACHE_KIB, CHECKPOINT_PAGES } from "./limits.ts";
 
 /** The file of the delivery store, marked by the letters `HELD`. */
 export const DELIVERY_SCHEMA: Schema = {
   applicationId: 0x48454c44,
   cacheKib: CACHE_KIB,
+  checkpointPages: CHECKPOINT_PAGES,
   migrations: [
     `CREATE TABLE state (
        id INTEGER PRIMARY KEY CHECK (id = 1),
