@@ -114,14 +114,14 @@ const ANSWERS:
       "",
     ],
     [
-      "the end of TCP within its body",
+      "the end of TCP within the body of a success",
       all(
-        openHead([":status", "500"]),
+        openHead([":status", "201"]),
         raw(FRAME.data, 0, 1, [65]),
         (out) => writeGoaway(out, 1, 0),
       ),
-      500,
-      "A",
+      201,
+      undefined,
     ],
     [
       "a content-length of an answer without content (8.1.1)",

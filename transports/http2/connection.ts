@@ -58,6 +58,7 @@ import {
 import { PendingBlock } from "./pending_block.ts";
 import { protocolError, Receiver, type ReceiverHost, sizeError } from "./receiver.ts";
 import { checkBlock } from "./request_check.ts";
+import { isSuccess } from "./response_head.ts";
 import { Sender } from "./sender.ts";
 import { type Stream, StreamTable } from "./streams.ts";
 
@@ -115,6 +116,8 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
   #lastWrite = false;
   #writeBeganAt = 0;
   #readAt: number;
+  /** When an answer came last, to within a read; at first when the connection began. */
+  #answeredAt: number;
   #pingedAt: number | undefined;
 
   /** Sends the preface and begins to read (RFC 9113 section 3.4). */
@@ -122,6 +125,7 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
     this.#socket = socket;
     this.#clock = clock;
     this.#readAt = clock.now();
+    this.#answeredAt = this.#readAt;
     this.limits = limits;
     this.streams = new StreamTable(limits.streamsMax);
     this.sender = new Sender(limits, this.streams, scheme);
@@ -192,6 +196,7 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
     this.sender.forget(stream);
     this.streams.close(stream);
     this.#inFlight--;
+    if (end === ANSWERED) this.#answeredAt = this.#readAt;
     if (end !== ANSWERED) {
       pending.fail(index, end, reason);
     } else if (headers === undefined) {
@@ -372,14 +377,19 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
     for (const pending of this.#blocks) this.#dropWaitingOf(pending, reason);
   }
 
-  #dropWaitingOf(pending: PendingBlock, reason: string): void {
-    this.#inFlight -= pending.dropWaiting(reason);
+  #dropWaitingOf(pending: PendingBlock, reason: string): number {
+    const count = pending.dropWaiting(reason);
+    this.#inFlight -= count;
     if (pending.left === 0) this.#blocks.delete(pending);
+    return count;
   }
 
-  /** Ends a stream whose answer is not complete; a status that is known is its answer. */
+  /**
+   * Ends a stream whose answer is not complete. A success is in its status; of a failure the body says
+   * what failed, and half of it must not be taken for an answer without one.
+   */
   #giveUp(stream: Stream, end: End, reason: string): void {
-    this.end(stream, stream.status === 0 ? end : ANSWERED, reason);
+    this.end(stream, isSuccess(stream.status) ? ANSWERED : end, reason);
   }
 
   /** Writes at the end of this turn, so that blocks that come together leave together. */
@@ -457,17 +467,24 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
 
   #expireRequests(now: number): void {
     const { requestTimeoutMs } = this.limits;
+    const beginMs = requestTimeoutMs * BEGIN_SHARE;
     const reason = `no answer within ${requestTimeoutMs} ms`;
+    let expired = 0;
     for (const pending of this.#blocks) {
-      if (now < pending.beginBy) return;
-      this.#dropWaitingOf(pending, `not begun within ${requestTimeoutMs * BEGIN_SHARE} ms`);
+      if (now < pending.beginBy) break;
+      expired += this.#dropWaitingOf(pending, `not begun within ${beginMs} ms`);
       if (now < pending.dueAt) continue;
       for (const stream of this.streams.all()) {
         if (stream.pending !== pending) continue;
+        expired++;
         writeRstStream(this.out, stream.id, ERROR_CODE.cancel);
         this.#giveUp(stream, TIMED_OUT, reason);
       }
     }
+    if (expired === 0 || now - this.#answeredAt < beginMs) return;
+    // PINGs are answered at most, as by a proxy with nothing behind it: another connection may work.
+    this.#dropWaiting("requests are not answered");
+    this.#drain("requests are not answered");
   }
 }
 

@@ -56,7 +56,7 @@ export interface RequestBlock {
   readonly bodies: Uint8Array | readonly Uint8Array[];
 }
 
-/** The peer answered: its status is known. */
+/** The peer answered: its status is known, and unless that is a success, the whole answer has come. */
 export const ANSWERED = 0;
 /**
  * The peer has not processed the request: it was not written, or its stream is above the last one of

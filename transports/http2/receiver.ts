@@ -220,9 +220,8 @@ export class Receiver {
       return;
     }
     const code = readUint32(bytes, start);
-    // A status that arrived is the answer, whatever becomes of the rest (RFC 9113 section 8.1).
-    const end = stream.status !== 0 ? ANSWERED : code === ERROR_CODE.refusedStream ? UNSENT : LOST;
-    this.#host.end(stream, end, `the peer reset the stream: ${errorCodeName(code)}`);
+    const reason = `the peer reset the stream: ${errorCodeName(code)}`;
+    this.#host.end(stream, endOfReset(stream.status, code), reason);
   }
 
   /** Takes WINDOW_UPDATE (RFC 9113 section 6.9). */
@@ -273,6 +272,17 @@ export class Receiver {
     writeRstStream(this.#host.out, stream.id, code);
     this.#host.end(stream, end, reason);
   }
+}
+
+/**
+ * What a reset makes of a request whose answer began with this status, 0 if none has: a success is in
+ * its status, and after NO_ERROR there is no more to come (RFC 9113 section 8.1). A failure that was
+ * cut off lacks the body that says what failed.
+ */
+function endOfReset(status: number, code: number): End {
+  if (isSuccess(status)) return ANSWERED;
+  if (status !== 0) return code === ERROR_CODE.noError ? ANSWERED : LOST;
+  return code === ERROR_CODE.refusedStream ? UNSENT : LOST;
 }
 
 /** A frame whose size its type does not allow (RFC 9113 section 4.2). */

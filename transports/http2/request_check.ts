@@ -62,7 +62,7 @@ function checkHead(head: RequestHead): void {
 
 function checkField({ name, value, indexing }: HeaderField): void {
   checkName(name);
-  if (indexing === "never") {
+  if (indexing === "never" || name === "authorization") {
     // A secret: its value is not shown.
     if (!VALUE.test(value)) throw new TypeError(`Cannot send "${name}": its value is not ASCII`);
   } else {

@@ -17,26 +17,7 @@ import {
   writeSettings,
   writeWindowUpdate,
 } from "../../../transports/http2/mod.ts";
-import { assertWorks, blockOf, HEAD, openPair, type Peer } from "./scripted_peer.ts";
-
-/** Lets the client handle everything sent to it so far: it answers a PING after it, and asks nothing. */
-async function settle(peer: Peer): Promise<void> {
-  await peer.write((out) => writePing(out, new Uint8Array(8), false));
-  for (let type: number | undefined = FRAME.settings; type !== FRAME.ping;) {
-    assertEquals(type, FRAME.settings);
-    type = (await peer.frame())?.type;
-  }
-}
-
-function counts(ends: Uint8Array): Record<string, number> {
-  const names = ["answered", "unsent", "lost", "timedOut", "badAnswer"];
-  const found: Record<string, number> = {};
-  for (const end of ends) {
-    const name = names[end] ?? "?";
-    found[name] = (found[name] ?? 0) + 1;
-  }
-  return found;
-}
+import { assertWorks, blockOf, counts, HEAD, openPair, settle } from "./scripted_peer.ts";
 
 Deno.test("exchange() gives each answer to its request, in whatever order they come", async () => {
   await using pair = await openPair();
@@ -305,10 +286,13 @@ Deno.test("exchange() puts aside what arrives for a stream that was reset, and k
   const clock = new ManualClock();
   await using pair = await openPair({ clock, limits: { pongTimeoutMs: 60_000 } });
   const { client, peer } = pair;
-  const exchange = client.exchange(blockOf(1));
-  await peer.request();
-  clock.advance(20_000);
-  assertEquals(counts((await exchange).ends), { timedOut: 1 });
+  const exchange = client.exchange(blockOf(2));
+  await peer.requests(2);
+  clock.advance(10_000);
+  await peer.answer(3, 200);
+  await settle(peer);
+  clock.advance(10_000);
+  assertEquals(counts((await exchange).ends), { timedOut: 1, answered: 1 });
   await peer.reset();
   await peer.write((out) => {
     peer.writeHeaders(out, 1, [[":status", "299"], ["x-new", "entered"]], false);

@@ -72,14 +72,15 @@ class Mischief {
       const settings = [[SETTING.maxConcurrentStreams, this.#random.between(1, 60)]] as const;
       await peer.write((out) => writeSettings(out, settings));
     }
+    const status = 200 + streamId % 300;
     await peer.write((out) => {
-      const status = `${200 + streamId % 300}`;
-      const fields = [[":status", status], ["x-id", `${streamId}`]] as const;
+      const fields = [[":status", `${status}`], ["x-id", `${streamId}`]] as const;
       peer.writeHeaders(out, streamId, fields, dice <= 60);
       if (dice > 65) writeData(out, streamId, new Uint8Array(dice), true);
       if (dice > 90) writeRstStream(out, streamId, ERROR_CODE.noError);
     });
-    return ANSWERED;
+    // From 61 to 65 the body never comes: a success is answered, a failure is not.
+    return dice > 60 && dice <= 65 && status >= 300 ? TIMED_OUT : ANSWERED;
   }
 
   async #reset(peer: Peer, streamId: number, code: number, end: End): Promise<End> {

@@ -26,6 +26,7 @@ import {
   type RequestBlock,
   type RequestHead,
   writeData,
+  writePing,
   writeSettings,
   writeSettingsAck,
 } from "../../../transports/http2/mod.ts";
@@ -308,4 +309,24 @@ export async function assertWorks({ client, peer }: Pick<Pair, "client" | "peer"
   const { streamId } = await peer.request();
   await peer.answer(streamId, 200);
   assertEquals([...(await exchange).statuses], [200]);
+}
+
+/** Lets the client handle everything sent to it so far: it answers a PING after it, and asks nothing. */
+export async function settle(peer: Peer): Promise<void> {
+  await peer.write((out) => writePing(out, new Uint8Array(8), false));
+  for (let type: number | undefined = FRAME.settings; type !== FRAME.ping;) {
+    assertEquals(type, FRAME.settings);
+    type = (await peer.frame())?.type;
+  }
+}
+
+/** How many requests ended in each way. */
+export function counts(ends: Uint8Array): Record<string, number> {
+  const names = ["answered", "unsent", "lost", "timedOut", "badAnswer"];
+  const found: Record<string, number> = {};
+  for (const end of ends) {
+    const name = names[end] ?? "?";
+    found[name] = (found[name] ?? 0) + 1;
+  }
+  return found;
 }
