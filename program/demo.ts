@@ -1,7 +1,7 @@
 /**
  * `demo`: a node, a stand-in for Apple, Google and a push service, and a million recipients.
  *
- * The node is the one `serve` runs, asked over its API as any client asks it. Of ten recipients five are
+ * The node is the one `serve` runs, asked over its API like any other. Of ten recipients five are
  * Apple's, three Google's and two browsers; some are dead, some put the sender off at first, and every few
  * seconds each provider tells a connection to go away. At the end the counts are compared with what
  * was computed from the addresses beforehand and with what the stand-in has seen.

@@ -5,13 +5,10 @@
  * @module
  */
 
-import { Metrics } from "../transports/api/metrics.ts";
 import { watchLoopDelay } from "../transports/api/loop_delay.ts";
 import { publicAddresses } from "../transports/command_line/addresses.ts";
-import { ApiTokens } from "../transports/command_line/api_tokens.ts";
 import { readyJson, readyText } from "../transports/command_line/banner.ts";
 import { checkJson, checkStatus, checkText } from "../transports/command_line/check_report.ts";
-import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
 import { runKeys } from "../transports/command_line/keys_command.ts";
 import { errorText, Log, writeToStderr } from "../transports/command_line/log.ts";
 import { type Command, parseCommandLine } from "../transports/command_line/parse_command_line.ts";
@@ -21,11 +18,10 @@ import { checkNode } from "./check.ts";
 import { PROCESS } from "./commands/world.ts";
 import { runClient } from "./commands/run_client.ts";
 import { runDemo } from "./demo.ts";
-import { type Node, startNode } from "./node.ts";
+import type { Node } from "./node.ts";
+import { openNode } from "./open_node.ts";
 import { storeText } from "./open_store.ts";
-import { StartError, startError } from "./start_error.ts";
-import { Telemetry } from "./telemetry.ts";
-import { readTls } from "./tls.ts";
+import { StartError } from "./start_error.ts";
 import { VERSION } from "./version.ts";
 
 const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
@@ -110,29 +106,7 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
 }
 
 async function serveUntilStopped(settings: Settings, json: boolean, log: Log): Promise<number> {
-  const keys = loadEndpointKeys(settings.data, settings.cryptoKeys);
-  if (keys.kind === "failed") throw new StartError(`data: ${keys.problem}`, 1);
-  const token = loadApiToken(settings.data, settings.apiToken);
-  if (token.kind === "failed") throw new StartError(`data: ${token.problem}`, 1);
-  const tokens = new ApiTokens({
-    data: settings.data,
-    main: token.secret,
-    clock: CLOCK,
-    onProblem: (problem) => log.warn("api_tokens_unusable", { problem }),
-  });
-  const tls = readTls(settings, CLOCK.wallNow());
-  if (tls?.kind === "failed") throw new StartError(tls.problem, 1);
-  for (const warning of tls?.warnings ?? []) log.warn("certificate", { warning });
-  const telemetry = new Telemetry(new Metrics(), log);
-  const node = await startNode({
-    settings,
-    endpointKeys: keys.secret.reveal(),
-    verifyToken: (text) => tokens.verify(text),
-    tls,
-    telemetry,
-  }).catch((error: unknown) => {
-    throw startError(error);
-  });
+  const { node, telemetry, token } = await openNode(settings, { log, clock: CLOCK });
   using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
   print(
     json ? readyJson(node.ports) : readyText({
