@@ -14,6 +14,7 @@ import {
 import type { Log } from "../transports/command_line/log.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { type Node, startNode } from "./node.ts";
+import { PROVIDER_REASONS } from "./provider_reasons.ts";
 import { StartError, startError } from "./start_error.ts";
 import { Telemetry } from "./telemetry.ts";
 import { readTls } from "./tls.ts";
@@ -50,7 +51,7 @@ export async function openNode(
   const tls = readTls(settings, clock.wallNow());
   if (tls?.kind === "failed") throw new StartError(tls.problem, 1);
   for (const warning of tls?.warnings ?? []) log.warn("certificate", { warning });
-  const telemetry = new Telemetry(new Metrics(), log);
+  const telemetry = new Telemetry(new Metrics(PROVIDER_REASONS), log);
   const node = await startNode({
     settings,
     endpointKeys: keys.secret.reveal(),
