@@ -32,7 +32,7 @@ export interface Encryption extends AsyncDisposable {
    * @param plaintext At most 3,993 bytes.
    * @param keys 81 bytes for each recipient; not to be changed until the answer.
    * @returns `"busy"` when too many blocks are held already. Rejects when there will be no answer:
-   * after disposal, or when no thread stays alive.
+   * after disposal, or while no thread stays alive.
    */
   encrypt(plaintext: Bytes, keys: Bytes): Promise<EncryptedBlock | "busy">;
 }
@@ -84,6 +84,7 @@ export class EncryptionThreads implements Encryption {
   #held = 0;
   #nextId = 0;
   #deaths = 0;
+  #everReady = false;
   #ended: string | undefined;
 
   private constructor(options: EncryptionOptions) {
@@ -157,6 +158,7 @@ export class EncryptionThreads implements Encryption {
   #answered(thread: Thread, answer: EncryptionAnswer): void {
     switch (answer.kind) {
       case "ready":
+        this.#everReady = true;
         return this.#named.resolve(answer.name);
       case "encrypted": {
         const pending = thread.blocks.shift();
@@ -175,7 +177,9 @@ export class EncryptionThreads implements Encryption {
     if (this.#ended !== undefined) return;
     this.#takeBack(thread.blocks, reason);
     if (this.#deaths >= THREAD_RESTARTS_MAX) {
-      return this.#end(`its threads died ${this.#deaths + 1} times: ${reason}`);
+      const why = `its threads died ${this.#deaths + 1} times: ${reason}`;
+      if (!this.#everReady) return this.#end(why);
+      this.#rejectWaiting(why);
     }
     const delayMs = Math.min(THREAD_RESTART_MAX_MS, THREAD_RESTART_MIN_MS * 2 ** this.#deaths);
     this.#deaths++;
@@ -195,6 +199,15 @@ export class EncryptionThreads implements Encryption {
     if (!poisonous) return;
     this.#held--;
     oldest.reject(this.#error(`${BLOCK_DEATHS_MAX} threads died of a block: ${reason}`));
+  }
+
+  /** What waits is given up; what comes later may find a thread that lives. */
+  #rejectWaiting(reason: string): void {
+    const error = this.#error(reason);
+    for (const pending of this.#waiting.splice(0)) {
+      this.#held--;
+      pending.reject(error);
+    }
   }
 
   #end(reason: string): void {

@@ -28,10 +28,13 @@ export const PENDING_BLOCKS_MAX = 512;
 /** After this time a block that found no room is worth another try: some blocks take that long. */
 export const BUSY_MS = 500;
 
+/** Time after which a block that could not be encrypted is worth another try: threads may live again. */
+export const BROKEN_MS = 10_000;
+
 /** A block at which so many threads died is given up: it would take the others with it. */
 export const BLOCK_DEATHS_MAX = 3;
 
-/** A thread that dies this often without a block in between will not work at all. */
+/** Threads that die this often without a block in between do not work now, and at the start never will. */
 export const THREAD_RESTARTS_MAX = 5;
 
 /** Delay before a dead thread is started again; it doubles with each death. */

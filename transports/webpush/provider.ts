@@ -33,6 +33,7 @@ import type { EncryptedBlock } from "./encrypt.ts";
 import type { Encryption } from "./encryption.ts";
 import type { EndpointPolicy, PushOrigin } from "./endpoint.ts";
 import {
+  BROKEN_MS,
   BUSY_MS,
   CONNECTIONS_MAX,
   RECIPIENT_KEYS_BYTES,
@@ -74,10 +75,14 @@ const BAD_KEY: Verdict = {
   kind: "token_invalid",
   status: 0,
   reason: "p256dh is not a point on P-256",
-  doubtful: false,
+  // Keys are looked at when a device is registered: many that are wrong now were damaged here.
+  doubtful: true,
 };
 
 const BUSY: Verdict = { kind: "unsent", reason: "encryption is busy", afterMs: BUSY_MS };
+
+/** Says nothing of the push service, whose circuit stays closed. */
+const BROKEN: Verdict = { kind: "unsent", reason: "encryption does not work", afterMs: BROKEN_MS };
 
 /** The provider for browsers. */
 export function webPushProvider(options: WebPushProviderOptions): Provider {
@@ -197,8 +202,11 @@ class WebPushMessage {
     const { encryption, plaintext, signer } = this.#options;
     const { origin } = group.service;
     const keys = keysOf(recipients.keys, indexes.map((index) => group.places[index] ?? 0));
-    const block = await encryption.encrypt(plaintext, keys);
-    if (block === "busy") return { verdicts: [BUSY], of: new Uint16Array(indexes.length) };
+    const block = await encryption.encrypt(plaintext, keys).catch(() => "broken" as const);
+    if (block === "busy" || block === "broken") {
+      const verdict = block === "busy" ? BUSY : BROKEN;
+      return { verdicts: [verdict], of: new Uint16Array(indexes.length) };
+    }
     const bad = new Set(block.bad);
     const good = [...indexes.keys()].filter((row) => !bad.has(row));
     const paths = indexes.map((index) => group.paths[index] ?? "/");

@@ -95,6 +95,16 @@ Deno.test("EncryptionThreads gives up a block that threads die of, and only that
   assertEquals(delays.slice(3), [50, 100, 200]);
 });
 
+Deno.test("EncryptionThreads works again after threads died of one block after the other", async () => {
+  const { encryption, delays } = await dyingThreads(1);
+  await using _ = encryption;
+  const given = ["die", "die", "behind them"];
+  const found = await Promise.allSettled(given.map((text) => encrypt(encryption, text)));
+  assertEquals(found.map(({ status }) => status), ["rejected", "rejected", "rejected"]);
+  assertEquals(delays.length, THREAD_RESTARTS_MAX + 1);
+  assertEquals(await encrypt(encryption, "later"), ["later"]);
+});
+
 Deno.test("EncryptionThreads.start() rejects when no thread comes to life", async () => {
   let delays = 0;
   const thread = new URL("data:text/javascript,throw new Error('stillborn')");

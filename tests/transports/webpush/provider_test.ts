@@ -301,7 +301,7 @@ Deno.test("Leg.send() gives a recipient whose key is no point its verdict, and s
     kind: "token_invalid",
     status: 0,
     reason: "p256dh is not a point on P-256",
-    doubtful: false,
+    doubtful: true,
   };
   const verdicts = await sendAll(leg, connection);
   assertEquals([verdicts[1], verdicts[3]], [bad, bad]);
@@ -369,18 +369,30 @@ Deno.test("Leg.send() does not doubt credentials that were accepted within the h
   assertEquals((await sendAll(leg, none)).map(({ kind }) => kind), ["pause", "pause"]);
 });
 
-Deno.test("Leg.send() leaves recipients unsent while encryption is busy", async () => {
-  const { provider } = newProvider({
-    name: "node:crypto",
-    encrypt: () => Promise.resolve("busy"),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+for (
+  const [criterion, encrypt, reason, afterMs] of [
+    ["is busy", () => Promise.resolve("busy"), "encryption is busy", 500],
+    [
+      "does not work",
+      () => Promise.reject(new Error("Cannot encrypt: its threads died 6 times")),
+      "encryption does not work",
+      10_000,
+    ],
+  ] satisfies readonly (readonly [string, Encryption["encrypt"], string, number])[]
+) {
+  Deno.test(`Leg.send() leaves recipients unsent while encryption ${criterion}`, async () => {
+    const { provider } = newProvider({
+      name: "node:crypto",
+      encrypt,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    });
+    const leg = await onlyLeg(provider, at(`${ORIGIN}/a`, `${ORIGIN}/b`));
+    const connection = new ScriptedConnection();
+    const unsent = { kind: "unsent", reason, afterMs } as const;
+    assertEquals(await sendAll(leg, connection), [unsent, unsent]);
+    assertEquals(connection.blocks, []);
   });
-  const leg = await onlyLeg(provider, at(`${ORIGIN}/a`, `${ORIGIN}/b`));
-  const connection = new ScriptedConnection();
-  const busy = { kind: "unsent", reason: "encryption is busy", afterMs: 500 } as const;
-  assertEquals(await sendAll(leg, connection), [busy, busy]);
-  assertEquals(connection.blocks, []);
-});
+}
 
 Deno.test("Leg.send() names the host for an answer that is none", async () => {
   const { provider } = newProvider();
