@@ -32,6 +32,17 @@ extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost,IP:127.0.0.1
 `;
 
+/** What `openssl ca` needs to sign for a time that is over; `req` signs from now on only. */
+const SIGNING = `[signing]
+database = FOLDER/index.txt
+new_certs_dir = FOLDER
+default_md = sha256
+policy = any_name
+rand_serial = yes
+[any_name]
+commonName = supplied
+`;
+
 /** Makes the authority and the server's certificate in this folder, valid for two days. */
 export async function makeCertificates(folder: string): Promise<Certificates> {
   const config = `${folder}/openssl.cnf`;
@@ -56,4 +67,30 @@ export async function makeCertificates(folder: string): Promise<Certificates> {
   ];
   await runWell("openssl", [...common, ...curve, ...server, "-keyout", keyFile, "-out", certFile]);
   return { caFile, caPem: await Deno.readTextFile(caFile), certFile, keyFile };
+}
+
+/** Makes a certificate of the authority in this folder for the same names, over since 2020. */
+export async function makeExpiredCertificate(
+  folder: string,
+): Promise<Pick<Certificates, "certFile" | "keyFile">> {
+  const certFile = `${folder}/expired.pem`;
+  const keyFile = `${folder}/expired.key`;
+  const config = `${folder}/signing.cnf`;
+  const request = `${folder}/expired.csr`;
+  // Paths in it are those of the folder: `openssl ca` keeps a list of what it signed.
+  await Deno.writeTextFile(config, CONFIG + SIGNING.replaceAll("FOLDER", folder));
+  await Deno.writeTextFile(`${folder}/index.txt`, "");
+  await runWell("openssl", [
+    ...["req", "-new", "-config", config, "-nodes", "-subj", "/CN=localhost"],
+    ...["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    ...["-keyout", keyFile, "-out", request],
+  ]);
+  await runWell("openssl", [
+    ...["ca", "-batch", "-notext", "-config", config, "-name", "signing"],
+    ...["-extensions", "server"],
+    ...["-cert", `${folder}/ca.pem`, "-keyfile", `${folder}/ca.key`],
+    ...["-startdate", "200101000000Z", "-enddate", "200102000000Z"],
+    ...["-in", request, "-out", certFile],
+  ]);
+  return { certFile, keyFile };
 }

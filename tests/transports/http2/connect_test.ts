@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { ManualClock } from "../../../actors/runtime/clock.ts";
 import {
   connectHttp2,
@@ -7,7 +13,11 @@ import {
   type Http2ConnectErrorCode,
   writePing,
 } from "../../../transports/http2/mod.ts";
-import { type Certificates, makeCertificates } from "../../support/certificates.ts";
+import {
+  type Certificates,
+  makeCertificates,
+  makeExpiredCertificate,
+} from "../../support/certificates.ts";
 import { assertWorks, Peer } from "./scripted_peer.ts";
 
 const PLAIN = { kind: "none" } as const;
@@ -93,7 +103,7 @@ async function withCertificates(run: (certificates: Certificates) => Promise<voi
 
 /** A listener with TLS that offers these protocols. */
 function listenTls(
-  { certFile, keyFile }: Certificates,
+  { certFile, keyFile }: Pick<Certificates, "certFile" | "keyFile">,
   alpnProtocols: readonly string[] | undefined,
 ): Deno.TlsListener {
   return Deno.listenTls({
@@ -104,6 +114,38 @@ function listenTls(
     ...alpnProtocols === undefined ? {} : { alpnProtocols: [...alpnProtocols] },
   });
 }
+
+Deno.test('connectHttp2() fails with "tls" at a certificate that has ended, and at one that vouches for itself', async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { caPem, caFile } = await makeCertificates(folder);
+    const expired = await makeExpiredCertificate(folder);
+    const own = { certFile: caFile, keyFile: `${folder}/ca.key` };
+    for (
+      const [files, caCerts, words] of [
+        [expired, [caPem], /expired/i],
+        [own, [], /UnknownIssuer|CaUsedAsEndEntity/],
+      ] as const
+    ) {
+      using listener = listenTls(files, ["h2"]);
+      const accepting = listener.accept().then(async (conn) => {
+        await conn.handshake().catch(() => {});
+        conn.close();
+      });
+      const { port } = listener.addr;
+      const security = { kind: "tls", caCerts } as const;
+      const { code, message } = await assertRejects(
+        () => connectHttp2({ hostname: "localhost", addresses: ["127.0.0.1"], port, security }),
+        Http2ConnectError,
+      );
+      assertEquals(code, "tls");
+      assertMatch(message, words);
+      await accepting;
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 for (
   const [criterion, alpnProtocols, options, code] of [
