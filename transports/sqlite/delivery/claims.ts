@@ -100,8 +100,9 @@ function prepare(database: DatabaseSync) {
       JOIN notification ON notification.seq = batch.seq JOIN lane ON lane.id = lane_id
       WHERE batch.id = ? AND token = ? AND place = 1`),
     renew: sql("UPDATE batch SET due_at = ? WHERE id = ? AND token = ? AND place = 1"),
-    release: sql(`UPDATE batch SET place = 0, due_at = ?, deliveries = deliveries - 1
-      WHERE id = ?`),
+    release: sql(
+      "UPDATE batch SET place = 0, due_at = ?, deliveries = deliveries - 1 WHERE id = ?",
+    ),
   };
 }
 
