@@ -96,6 +96,12 @@ function prepare(database: DatabaseSync) {
           WHERE lane.app_id = notification.app_id AND pause_reason IS NOT NULL)
       ORDER BY expires_at LIMIT 1`),
     anyPaused: sql("SELECT 1 FROM lane WHERE pause_reason IS NOT NULL LIMIT 1"),
+  };
+}
+
+function prepareLeases(database: DatabaseSync) {
+  const sql = (text: string): StatementSync => database.prepare(text);
+  return {
     held: sql(`SELECT batch.id, batch.count, lane.platform, notification.* FROM batch
       JOIN notification ON notification.seq = batch.seq JOIN lane ON lane.id = lane_id
       WHERE batch.id = ? AND token = ? AND place = 1`),
@@ -119,11 +125,13 @@ interface Lane {
 /** The leases of all batches. */
 export class Claims {
   readonly #sql: ReturnType<typeof prepare>;
+  readonly #leases: ReturnType<typeof prepareLeases>;
   readonly #batches: Batches;
 
   /** Prepares the statements. */
   constructor(database: DatabaseSync, batches: Batches) {
     this.#sql = prepare(database);
+    this.#leases = prepareLeases(database);
     this.#batches = batches;
   }
 
@@ -239,19 +247,21 @@ export class Claims {
 
   /** Prolongs leases; says for each whether it is still held. */
   renew(leases: readonly Lease[], until: number): readonly boolean[] {
-    return leases.map(({ batch, token }) => this.#sql.renew.run(until, batch, token).changes > 0);
+    return leases.map(({ batch, token }) =>
+      this.#leases.renew.run(until, batch, token).changes > 0
+    );
   }
 
   /** Hands a batch back untouched; one of a cancelled notification is not sent any more. */
   release({ batch, token }: Lease, notBefore: number, now: number): void {
-    const row = this.#sql.held.get(batch, token);
+    const row = this.#leases.held.get(batch, token);
     if (row === undefined) return;
     const owner = ownerOf(row);
     if (owner.state === "cancelled") {
       const count = integerColumn(row, "count");
       this.#batches.cancel(owner.seq, integerColumn(row, "platform"), { id: batch, count });
       this.#batches.endIfDone(owner.seq, now);
-    } else this.#sql.release.run(dueAtOf(owner, notBefore), batch);
+    } else this.#leases.release.run(dueAtOf(owner, notBefore), batch);
   }
 }
 
