@@ -67,7 +67,7 @@ export class AccessTokens {
   token(): Promise<Grant> {
     const now = this.#clock.wallNow();
     const granted = this.#granted;
-    if (granted === undefined || now >= granted.expiresAt) return this.#ask();
+    if (granted === undefined || isOver(granted, now)) return this.#ask();
     // The request never rejects and leaves its result behind: nobody has to wait for it.
     if (now >= granted.renewAt) void this.#ask();
     return Promise.resolve(granted.grant);
@@ -100,7 +100,13 @@ export class AccessTokens {
 
   async #request(): Promise<Granted> {
     const host = new URL(this.#account.tokenUri).host;
-    const assertion = await this.#assert();
+    let assertion: string;
+    try {
+      assertion = await this.#assert();
+    } catch {
+      // The key was looked at by another library; what this one says might repeat a part of it.
+      return this.#refused({ kind: "pause", status: 0, reason: "private_key cannot sign" });
+    }
     const deadline = new AbortController();
     const timer = setTimeout(() => deadline.abort(), TOKEN_TIMEOUT_MS);
     // One request an hour: no connection is worth keeping for the next one.
@@ -164,6 +170,11 @@ export class AccessTokens {
     const until = this.#clock.wallNow() + TOKEN_RETRY_MS;
     return { grant: { kind: "refused", verdict }, renewAt: until, expiresAt: until };
   }
+}
+
+/** A refusal counts for its while only, even if the clock was put back meanwhile. */
+function isOver({ grant, expiresAt }: Granted, now: number): boolean {
+  return now >= expiresAt || (grant.kind === "refused" && expiresAt - now > TOKEN_RETRY_MS);
 }
 
 function unsent(reason: string): Verdict {

@@ -101,6 +101,30 @@ Deno.test("AccessTokens.token() keeps a good token when its renewal fails", asyn
   assertEquals((await tokens.token()).kind, "refused");
 });
 
+Deno.test("AccessTokens.token() asks again soon after a failure, though the clock was put back", async () => {
+  await using server = new TokenServer();
+  const clock = new StandingClock();
+  const tokens = source(server.url, clock);
+  server.answer = () => ({ status: 503 });
+  assertEquals((await tokens.token()).kind, "refused");
+  server.answer = () => ({});
+  clock.now += 9_999;
+  assertEquals((await tokens.token()).kind, "refused");
+  clock.now -= 60 * MINUTE;
+  assertEquals(textOf(await tokens.token()), "token-2");
+});
+
+Deno.test("AccessTokens.token() pauses the app for a key that cannot sign, and repeats none of it", async () => {
+  const read = readServiceAccount({ serviceAccount: serviceAccount() });
+  if (read.kind === "problems") throw new Error(Deno.inspect(read.problems));
+  const privateKey = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+  const tokens = new AccessTokens({ ...read.account, privateKey }, new StandingClock(), []);
+  assertEquals(await tokens.token(), {
+    kind: "refused",
+    verdict: { kind: "pause", status: 0, reason: "private_key cannot sign" },
+  });
+});
+
 /** Lets the event loop turn until something is so. */
 async function settled(so: () => boolean): Promise<void> {
   for (let turn = 0; turn < 10_000 && !so(); turn++) {
