@@ -31,7 +31,7 @@ export interface ApnsMessage {
   readonly body: Uint8Array;
   /** The header fields but for `authorization` and `apns-id`. */
   readonly fields: readonly HeaderField[];
-  /** Whether the notification brought its own topic. */
+  /** Whether the topic is this notification's: it brought one, or its push type made one of the app's. */
   readonly ownTopic: boolean;
 }
 
@@ -89,8 +89,7 @@ export function renderApns(
   const body = new TextEncoder().encode(JSON.stringify(payload));
   const bytesMax = pushType === "voip" ? VOIP_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX;
   if (body.length > bytesMax) return refused(`payload ${body.length} > ${bytesMax}`);
-  const ownTopic = content.apns?.topic;
-  const topic = ownTopic ?? credentials.topic + TOPIC_SUFFIXES[pushType];
+  const topic = content.apns?.topic ?? credentials.topic + TOPIC_SUFFIXES[pushType];
   const wrong = checkTopic(topic);
   if (wrong !== undefined) return refused(`apns topic: ${wrong}`);
   const collapseId = collapseIdOf(notification);
@@ -104,7 +103,7 @@ export function renderApns(
   if (collapseId.value !== undefined) {
     fields.push({ name: "apns-collapse-id", value: collapseId.value, indexing: "literal" });
   }
-  return { kind: "message", message: { body, fields, ownTopic: ownTopic !== undefined } };
+  return { kind: "message", message: { body, fields, ownTopic: topic !== credentials.topic } };
 }
 
 /** The payload, or why there is none. */

@@ -32,7 +32,7 @@ export type ApnsAction =
   | "drop"
   /** The device is not one of this app here; a wrong environment or topic looks the same. */
   | "doubt"
-  /** The topic is wrong: of the app, which is paused, or of this notification, if it brought its own. */
+  /** The topic is wrong: of the app, which is paused, or of this notification, if it has another. */
   | "topic"
   /** The app's credentials are wrong. */
   | "pause"
@@ -95,7 +95,10 @@ const ACTIONS: ReadonlyMap<string, ApnsAction> = new Map(
 export interface ApnsCircumstances {
   /** Whom the answers came from, for people. */
   readonly authority: string;
-  /** Whether the notification brought its own topic: then a wrong one says nothing of app and devices. */
+  /**
+   * Whether the topic is not the app's, but the notification's or made for its push type: then a wrong one
+   * says nothing of app and devices. A token for alerts is alive though a call sent to it is refused.
+   */
   readonly ownTopic: boolean;
   /** Whether there is a provider token that can be renewed; with a certificate there is none. */
   readonly renewable: boolean;

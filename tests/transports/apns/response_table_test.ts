@@ -9,7 +9,7 @@ import { assertEquals } from "@std/assert";
 import { BAD_ANSWER, LOST, TIMED_OUT, UNSENT } from "../../../transports/http2/exchange.ts";
 import { apnsProvider } from "../../../transports/apns/mod.ts";
 import { APNS_RESPONSES } from "../../../transports/apns/response_table.ts";
-import type { Content, Verdict } from "../../../transports/provider/provider.ts";
+import type { ApnsContent, Content, Verdict } from "../../../transports/provider/provider.ts";
 import {
   appOf,
   notificationOf,
@@ -137,13 +137,22 @@ Deno.test("apns answers that end a connection have it closed, the others do not"
   }
 });
 
-Deno.test("apns reasons about the topic speak of the notification that brought its own", async () => {
-  const content = { body: "Hello", apns: { topic: "com.example.other" } };
-  for (const reason of ["BadTopic", "MissingTopic", "TopicDisallowed", "DeviceTokenNotForTopic"]) {
-    const { verdict } = await verdictOn({ status: 400, body: { reason } }, content);
-    assertEquals(verdict, { kind: "rejected", status: 400, reason });
-  }
-});
+for (
+  const [criterion, apns] of [
+    ["brought its own", { topic: "com.example.other" }],
+    ["has one of its push type", { pushType: "voip" }],
+  ] satisfies readonly (readonly [string, ApnsContent])[]
+) {
+  Deno.test(`apns reasons about the topic speak of the notification that ${criterion}`, async () => {
+    const content = { body: "Hello", apns };
+    for (
+      const reason of ["BadTopic", "MissingTopic", "TopicDisallowed", "DeviceTokenNotForTopic"]
+    ) {
+      const { verdict } = await verdictOn({ status: 400, body: { reason } }, content);
+      assertEquals(verdict, { kind: "rejected", status: 400, reason });
+    }
+  });
+}
 
 Deno.test("apns 410 without a time that can be one names none", async () => {
   for (const timestamp of [undefined, "1", -1, null, {}]) {
