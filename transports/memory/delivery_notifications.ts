@@ -272,22 +272,20 @@ export function rowOf(disk: Disk, row: StoredRow): DeliveryRow {
   return { ...row, device: direct ? undefined : disk.deviceIds.get(row.number) };
 }
 
-/** Removes what ended before this time, as far as every sink has seen it. */
+/** Removes what ended before this time. */
 export function sweep(disk: Disk, endedBefore: number, limit: number): number {
-  const seen = Math.min(disk.lastPosition, ...disk.sinks.values());
   const ended = [...disk.notifications.values()]
     .filter(({ finishedAt }) => finishedAt !== undefined && finishedAt < endedBefore)
     .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0));
   let count = 0;
   for (const { notification: { id } } of ended) {
     const condemned = disk.rows
-      .filter(({ notification, position }) => notification === id && position <= seen)
+      .filter(({ notification }) => notification === id)
       .slice(0, limit - count);
     count += condemned.length;
     const positions = new Set(condemned.map(({ position }) => position));
     disk.rows = disk.rows.filter(({ position }) => !positions.has(position));
     if (count >= limit) return count;
-    if (disk.rows.some(({ notification }) => notification === id)) continue;
     disk.notifications.delete(id);
     count++;
   }

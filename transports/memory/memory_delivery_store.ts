@@ -111,11 +111,15 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     this.#open = false;
   }
 
-  /** A new store on what reached the disk of this one, which is ended. */
+  /** A new store on what reached the disk of this one, which is ended, and its leases with it. */
   reopen(options: MemoryDeliveryStoreOptions = this.#options): MemoryDeliveryStore {
     this.crash();
     const store = new MemoryDeliveryStore(options);
     store.#disk = this.#disk;
+    const now = store.#now();
+    for (const { id, token, leased } of store.#disk.batches.values()) {
+      if (leased) release(store.#disk, { batch: id, token }, now, now);
+    }
     return store;
   }
 

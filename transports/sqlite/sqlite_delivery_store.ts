@@ -130,6 +130,8 @@ export class SqliteDeliveryStore implements AsyncDisposable {
         await group[Symbol.asyncDispose]();
         throw error;
       }
+      // The file is this process's alone: whoever held leases has ended.
+      await group.submit({ kind: "end_leases", now: clock.wallNow() });
       return new SqliteDeliveryStore({ lock, reader, group }, clock);
     });
   }
@@ -413,6 +415,7 @@ function rowsIn(operation: Operation): number {
     case "close_notification":
     case "cancel":
     case "release":
+    case "end_leases":
     case "sink_position":
     case "save_sink_position":
     case "bury":

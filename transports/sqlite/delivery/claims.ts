@@ -106,6 +106,7 @@ function prepareLeases(database: DatabaseSync) {
       JOIN notification ON notification.seq = batch.seq JOIN lane ON lane.id = lane_id
       WHERE batch.id = ? AND token = ? AND place = 1`),
     renew: sql("UPDATE batch SET due_at = ? WHERE id = ? AND token = ? AND place = 1"),
+    all: sql("SELECT id, token FROM batch WHERE place < 2 AND place = 1"),
     release: sql(
       "UPDATE batch SET place = 0, due_at = ?, deliveries = deliveries - 1 WHERE id = ?",
     ),
@@ -262,6 +263,19 @@ export class Claims {
       this.#batches.cancel(owner.seq, integerColumn(row, "platform"), { id: batch, count });
       this.#batches.endIfDone(owner.seq, now);
     } else this.#leases.release.run(dueAtOf(owner, notBefore), batch);
+  }
+
+  /**
+   * Hands back the batches of a process that has ended; says how many. That it was killed is no fault of
+   * theirs: the claims do not count among their deliveries.
+   */
+  endAll(now: number): number {
+    const held = this.#leases.all.all();
+    for (const row of held) {
+      const lease = { batch: integerColumn(row, "id"), token: integerColumn(row, "token") };
+      this.release(lease, now, now);
+    }
+    return held.length;
   }
 }
 

@@ -21,12 +21,10 @@ function prepare(database: DatabaseSync) {
     bury: sql("INSERT INTO dead_letter (source, entry, reason, body, at) VALUES (?, ?, ?, ?, ?)"),
     forget: sql(`DELETE FROM dead_letter WHERE id <= (SELECT id FROM dead_letter
       ORDER BY id DESC LIMIT 1 OFFSET ?)`),
-    seen: sql("SELECT coalesce(min(position), 9007199254740991) AS position FROM sink"),
     ended: sql(`SELECT seq FROM notification WHERE finished_at IS NOT NULL AND finished_at < ?
       ORDER BY finished_at LIMIT ?`),
     removeRows: sql(`DELETE FROM delivery WHERE position IN
-      (SELECT position FROM delivery WHERE seq = ? AND position <= ? LIMIT ?)`),
-    anyRow: sql("SELECT 1 FROM delivery WHERE seq = ? LIMIT 1"),
+      (SELECT position FROM delivery WHERE seq = ? LIMIT ?)`),
     removeChunks: sql(`DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE seq = ? LIMIT ?)`),
     removeTallies: sql("DELETE FROM tally WHERE seq = ?"),
     removeCampaign: sql("DELETE FROM campaign WHERE seq = ?"),
@@ -62,23 +60,22 @@ export class Housekeeping {
   }
 
   /**
-   * Removes up to `limit` rows of notifications that ended before this time, as far as every sink has
-   * seen them; says how many.
+   * Removes up to `limit` rows of notifications that ended before this time; says how many. A sink that is
+   * as far behind misses them: one that nobody runs any more must not fill the disk.
    */
   sweep(endedBefore: number, limit: number): number {
     const max = Math.min(limit, SWEEP_MAX);
-    const seen = integerColumn(this.#sql.seen.get(), "position");
     let count = 0;
     for (const row of this.#sql.ended.all(endedBefore, SWEPT_NOTIFICATIONS_MAX)) {
       if (count >= max) break;
-      count += this.#sweepOne(integerColumn(row, "seq"), seen, max - count);
+      count += this.#sweepOne(integerColumn(row, "seq"), max - count);
     }
     return count;
   }
 
-  #sweepOne(seq: number, seen: number, limit: number): number {
-    let count = Number(this.#sql.removeRows.run(seq, seen, limit).changes);
-    if (count >= limit || this.#sql.anyRow.get(seq) !== undefined) return count;
+  #sweepOne(seq: number, limit: number): number {
+    let count = Number(this.#sql.removeRows.run(seq, limit).changes);
+    if (count >= limit) return count;
     count += Number(this.#sql.removeChunks.run(seq, limit - count).changes);
     if (count >= limit) return count;
     this.#sql.removeTallies.run(seq);

@@ -58,6 +58,7 @@ export type Operation =
     readonly notBefore: number;
     readonly now: number;
   }
+  | { readonly kind: "end_leases"; readonly now: number }
   | { readonly kind: "commit"; readonly result: BatchResult }
   | { readonly kind: "sink_position"; readonly name: string }
   | { readonly kind: "save_sink_position"; readonly name: string; readonly position: number }
@@ -99,6 +100,8 @@ export interface Outcomes {
   readonly renew: readonly boolean[];
   /** See {@link Operation}. */
   readonly release: null;
+  /** How many leases there were. */
+  readonly end_leases: number;
   /** What became of the result. */
   readonly commit: CommitOutcome;
   /** The position. */

@@ -58,14 +58,19 @@ export class Results {
     if (row === undefined) return { kind: "stale" };
     const owner = ownerOf(row);
     const count = integerColumn(row, "count");
-    const retries = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
+    const left = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
     const ended = OUTCOMES.reduce((sum, outcome) => sum + outcomes[outcome], 0);
     invariant(
-      ended + retries === count && result.notification === textColumn(row, "id"),
-      `batch ${lease.batch} of ${count} came to ${ended} ended and ${retries} to retry`,
+      ended + left === count && result.notification === textColumn(row, "id"),
+      `batch ${lease.batch} of ${count} came to ${ended} ended and ${left} left`,
     );
     const platform = integerColumn(row, "platform");
-    const dropped = owner.state === "cancelled" ? retries : 0;
+    const dropped = owner.state === "cancelled" ? left : 0;
+    // Recipients who were handed back without a request have no attempt more than before.
+    const retries = remainders.reduce(
+      (sum, { numbers, attempt }) => attempt === result.attempts ? sum + numbers.length : sum,
+      0,
+    );
     this.#sql.count.run(
       outcomes.delivered,
       outcomes.token_invalid,

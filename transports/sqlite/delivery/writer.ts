@@ -133,6 +133,8 @@ export class DeliveryWriter implements Disposable {
       case "release":
         claims.release(operation.lease, operation.notBefore, operation.now);
         return null;
+      case "end_leases":
+        return claims.endAll(operation.now);
       case "commit":
         return results.commit(operation.result);
       case "sink_position":
