@@ -179,17 +179,20 @@ export function commit(disk: Disk, result: BatchResult): CommitOutcome {
   const batch = leasedBatch(disk, result.lease);
   if (batch === undefined) return { kind: "stale" };
   const { entry, platform } = batch;
-  const retries = result.remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
+  const left = result.remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
   const ended = OUTCOMES.reduce((sum, outcome) => sum + result.outcomes[outcome], 0);
   invariant(
-    ended + retries === batch.numbers.length && result.notification === entry.notification.id,
-    `batch ${batch.id} of ${batch.numbers.length} came to ${ended} ended and ${retries} to retry`,
+    ended + left === batch.numbers.length && result.notification === entry.notification.id,
+    `batch ${batch.id} of ${batch.numbers.length} came to ${ended} ended and ${left} to retry`,
   );
   const tally = tallyOf(entry, platform);
   for (const outcome of OUTCOMES) tally[outcome] += result.outcomes[outcome];
-  tally.retries += retries;
+  // Those that were handed back without a request are none.
+  for (const { numbers, attempt } of result.remainders) {
+    if (attempt === result.attempts) tally.retries += numbers.length;
+  }
   disk.batches.delete(batch.id);
-  if (entry.state === "cancelled") tally.cancelled += retries;
+  if (entry.state === "cancelled") tally.cancelled += left;
   else addRemainders(disk, entry, platform, result);
   recordRows(disk, entry, platform, result);
   markSuspects(disk, entry, result);
