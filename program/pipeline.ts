@@ -124,6 +124,7 @@ export class Pipeline implements AsyncDisposable {
       wallNow: () => Date.now(),
       newId: () => crypto.randomUUID(),
       wake: () => this.#wake(),
+      resumed: (lane) => void this.#refs?.delivery.guard.trySend("trust", lane),
       observer: observer.delivery,
       node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
     });

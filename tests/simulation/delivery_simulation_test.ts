@@ -78,7 +78,7 @@ function mishaps(
     () => script.reachable = chance(0.7),
     () => script.streamsMax = chance(0.5) ? 1 : 500,
     () => faults.store = chance(0.3),
-    () => router.trySend("batchEnded", broken({ lane: LANE, holdMs: 0 })),
+    () => router.trySend("batchEnded", broken({ lane: LANE, holdMs: 0, incarnation: 1 })),
     () => guard.trySend("trust", broken({ ...LANE })),
     () => {
       for (const platform of PLATFORMS) {

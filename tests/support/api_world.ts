@@ -108,6 +108,7 @@ export class ApiWorld implements AsyncDisposable {
       wallNow: () => this.now,
       newId: () => `00000000-0000-4000-8000-${String(++made).padStart(12, "0")}`,
       wake: () => this.woken++,
+      resumed: () => {},
       observer: {
         record: (event) => {
           if (event.kind === "submitted") this.submitted.push(event.app);

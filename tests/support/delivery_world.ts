@@ -26,6 +26,7 @@ import type {
   NotificationStatus,
   Platform,
 } from "../../actors/push/delivery/records.ts";
+import { DeliveryService } from "../../actors/push/delivery/delivery_service.ts";
 import { BarFeed } from "../../actors/push/delivery/sinks/monitor.ts";
 import type { Recipients } from "../../actors/push/delivery/store.ts";
 import { type PipelineRefs, pipelineTree } from "../../actors/push/delivery/tree.ts";
@@ -35,6 +36,7 @@ import {
   MemoryDeliveryStore,
   type MemoryDeliveryStoreOptions,
 } from "../../transports/memory/memory_delivery_store.ts";
+import { platformChecks } from "./api_world.ts";
 
 /** The wall clock of a world begins here. */
 export const WORLD_START = 1_700_000_000_000;
@@ -245,6 +247,24 @@ export class DeliveryWorld implements AsyncDisposable {
 
   #heard(event: DeliveryEvent): void {
     this.events.push(event);
+  }
+
+  /** What callers ask of it, as a node has it. */
+  get service(): DeliveryService {
+    const { delivery } = this.refs;
+    return new DeliveryService({
+      store: this.store,
+      checks: platformChecks(),
+      wallNow: () => this.world.clock.wallNow(),
+      newId: () => crypto.randomUUID(),
+      wake: () => {
+        delivery.feeder.trySend("wake");
+        delivery.router.trySend("wake");
+      },
+      resumed: (lane) => void delivery.guard.trySend("trust", lane),
+      observer: { record: (event) => this.#heard(event) },
+      node: { id: "node-1", version: "1.0.0", startedAt: new Date(WORLD_START).toISOString() },
+    });
   }
 
   /** Saves an app with credentials for every platform. */

@@ -11,7 +11,8 @@
  */
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
-import type { GuardProtocol } from "./guard.ts";
+import { invariant } from "../../runtime/errors.ts";
+import type { GuardProtocol, Guidance, LaneReport } from "./guard.ts";
 import {
   BATCH_DELIVERIES_MAX,
   COMMIT_MS,
@@ -31,6 +32,8 @@ export interface BatchEnd {
   readonly lane: Lane;
   /** Milliseconds for which the lane is to be left alone. */
   readonly holdMs: number;
+  /** Which incarnation of its owner started it. */
+  readonly incarnation: number;
 }
 
 /** Who wants to know when batches end. */
@@ -65,6 +68,8 @@ export interface BatchArgs {
   readonly services: BatchServices;
   /** Told of its end. */
   readonly owner: Ref<BatchOwnerProtocol>;
+  /** Which incarnation of the owner starts it. */
+  readonly incarnation: number;
 }
 
 /** What a batch understands, all of it from itself. */
@@ -106,13 +111,8 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
       stopping: false,
       startedAt: ctx.now(),
     };
-    const { owner, batch: { app, platform } } = args;
     // Released in whatever way the batch ends, a crash included.
-    ctx.use({
-      [Symbol.dispose]() {
-        owner.trySend("batchEnded", { lane: { app, platform }, holdMs: state.holdMs });
-      },
-    });
+    ctx.use({ [Symbol.dispose]: () => tellEnd(state) });
     const work = new Work(state, ctx).run();
     state.work = work;
     ctx.pipe(work, "worked", problemOf);
@@ -135,7 +135,7 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
       if (held === false) {
         services.observer.record({ kind: "batch_lost", reason: "its lease ran out" });
         ctx.stop("lease lost");
-      } else ctx.after(LEASE_RENEW_MS, "renewalDue");
+      } else ctx.after(held === undefined ? STORE_RETRY_MS : LEASE_RENEW_MS, "renewalDue");
     },
     resumed: (state) => state.resume(),
   },
@@ -146,10 +146,23 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
   },
 };
 
+/** An owner without room is told when it has some: it counts the ends. */
+function tellEnd({ owner, batch: { app, platform }, holdMs, incarnation }: BatchState): void {
+  const end = { lane: { app, platform }, holdMs, incarnation };
+  if (owner.trySend("batchEnded", end) !== "full") return;
+  owner.send("batchEnded", end).catch(() => {});
+}
+
 function problemOf(outcome: PromiseSettledResult<void>): string | undefined {
   if (outcome.status === "fulfilled") return undefined;
   const { reason } = outcome;
   return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** A gateway, which may be anybody's, must have a verdict for each: the store would refuse the result for ever. */
+function assertAnswered({ verdicts, of }: Answers, count: number): void {
+  const named = of.length === count && of.every((index) => index < verdicts.length);
+  invariant(named, `A gateway gave ${of.length} verdicts of ${verdicts.length} kinds to ${count}`);
 }
 
 /** The sequence of one batch. */
@@ -176,14 +189,18 @@ class Work {
 
   async #steps(): Promise<void> {
     const { batch, services } = this.#state;
+    const sentAt = this.#ctx.wallNow();
     const [campaign, loaded] = await Promise.all([
       services.store.campaign(batch.notification),
       services.store.load(batch.lease),
     ]);
     if (loaded === "stale") throw new Error("another node has its lease");
     if (loaded === "unreadable") return await this.#bury("its recipients cannot be read");
+    if (loaded.recipients.numbers.length + loaded.gone.length !== batch.count) {
+      return await this.#bury("it has lost recipients");
+    }
     if (campaign === undefined) return await this.#bury("its notification or app is gone");
-    const settlement = await this.#settle(campaign, loaded);
+    const settlement = await this.#settle(campaign, loaded, sentAt);
     if (settlement === undefined) return await this.#release();
     this.#state.holdMs = settlement.holdMs;
     await this.#record(settlement);
@@ -192,9 +209,9 @@ class Work {
   async #settle(
     { notification, app }: { readonly notification: Notification; readonly app: App },
     loaded: LoadedBatch,
+    sentAt: number,
   ): Promise<Settlement | undefined> {
     const { batch, services } = this.#state;
-    const sentAt = this.#ctx.wallNow();
     const facts = { batch, notification, loaded, allRows: services.allRows, sentAt };
     if (sentAt >= notification.expiresAt) {
       return settleAll({ ...facts, now: sentAt }, "expired", "its time was over");
@@ -211,10 +228,35 @@ class Work {
     const answers = recipients.numbers.length === 0
       ? { verdicts: [], of: new Uint16Array() }
       : await services.gateways[batch.platform].send({ notification, app, recipients });
+    assertAnswered(answers, recipients.numbers.length);
     this.#observe(answers);
-    const guidance = await services.guard.ask("guidance", reportOf(batch, answers));
+    const guidance = await this.#guidance(reportOf(batch, answers, app.version));
     const random = () => this.#ctx.random();
-    return settle({ ...facts, answers, guidance, now: this.#ctx.wallNow(), random });
+    const settled = settle({ ...facts, answers, guidance, now: this.#ctx.wallNow(), random });
+    const { result } = settled;
+    if (result.pause === undefined || await this.#stillUses(app)) return settled;
+    return { ...settled, result: { ...result, pause: undefined } };
+  }
+
+  /** Asked once more when the guard crashed meanwhile: what was sent must not be sent again for that. */
+  async #guidance(report: LaneReport): Promise<Guidance> {
+    const { guard } = this.#state.services;
+    try {
+      return await guard.ask("guidance", report);
+    } catch {
+      return await guard.ask("guidance", report);
+    }
+  }
+
+  /** Whether the app has these credentials still: what was said of older ones must not pause the new. */
+  async #stillUses({ version }: App): Promise<boolean> {
+    const { batch, services } = this.#state;
+    try {
+      const campaign = await services.store.campaign(batch.notification);
+      return campaign === undefined || campaign.app.version === version;
+    } catch {
+      return true;
+    }
   }
 
   /** Offers the result until it is recorded or the lease is lost: it must not be sent again for a store that is away. */

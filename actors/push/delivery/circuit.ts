@@ -17,6 +17,12 @@ import {
   CIRCUIT_WINDOW,
   RETRY_JITTER,
 } from "./limits.ts";
+import type { Verdict } from "./ports.ts";
+
+/** Whether a verdict speaks of the origin: no answer and server errors do, all else of the request. */
+export function originFailed(verdict: Verdict): boolean {
+  return verdict.kind === "retry" && (verdict.status === 0 || verdict.status >= 500);
+}
 
 /** What may be sent now. */
 export type Permit =
@@ -55,7 +61,7 @@ export class Circuit {
    * Records what came of requests.
    *
    * @param good Answers, of whatever kind, that show the origin at work.
-   * @param bad Failures of the origin: no answer, a 5xx, no connection.
+   * @param bad Failures of the origin: no answer, a 5xx, no connection. None of both: a probe was not sent.
    * @param now Monotonic time in milliseconds.
    * @param random A number in [0, 1), for jitter.
    */

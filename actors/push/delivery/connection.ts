@@ -8,8 +8,20 @@
  */
 
 import type { Actor, Context, Later, Ref } from "../../runtime/actor.ts";
+import { AskError } from "../../runtime/errors.ts";
 import { CONNECT_MS, CONNECTION_MAILBOX } from "./limits.ts";
-import type { Answers, Destination, Leg, ProviderConnection } from "./ports.ts";
+import type { Answers, Destination, Leg, ProviderConnection, Verdict } from "./ports.ts";
+
+/** Whether a request was processed is unknown. */
+export const LOST: Verdict = {
+  kind: "retry",
+  status: 0,
+  reason: "connection lost",
+  scope: "recipient",
+};
+
+/** A connection ended before it looked at a request. */
+const UNSENT: Verdict = { kind: "unsent", reason: "the connection has ended" };
 
 /** Requests for a connection: these recipients of a leg. */
 export interface Carry<C extends ProviderConnection> {
@@ -25,6 +37,8 @@ export interface Carried {
   readonly answers: Answers;
   /** The peer's limit. */
   readonly streamsMax: number;
+  /** Whether the connection takes no more: known here before the news of it arrives. */
+  readonly leaving: boolean;
 }
 
 /** Where a connection stands, told to the gateway that opened it. */
@@ -111,7 +125,8 @@ export function connection<C extends ProviderConnection>(): Actor<
         }
         state.carrying++;
         ctx.pipe(
-          leg.send(state.connection, indexes),
+          // What one leg throws at once must not end the connection of the others.
+          Promise.try(leg.send.bind(leg), state.connection, indexes),
           "carried",
           (outcome) => ({ later, outcome }),
         );
@@ -127,7 +142,7 @@ export function connection<C extends ProviderConnection>(): Actor<
         const { value } = outcome;
         state.connection = value;
         const { streamsMax } = value;
-        state.owner.trySend("connectionNews", { kind: "open", id: state.id, streamsMax });
+        tell(state, { kind: "open", id: state.id, streamsMax });
         ctx.pipe(
           value.ended,
           "left",
@@ -137,9 +152,10 @@ export function connection<C extends ProviderConnection>(): Actor<
       left: (state, reason, ctx) => leave(state, reason, ctx),
       carried(state, { later, outcome }, ctx) {
         state.carrying--;
-        const streamsMax = state.connection?.streamsMax ?? 0;
-        if (outcome.status === "fulfilled") later.resolve({ answers: outcome.value, streamsMax });
-        else later.reject(outcome.reason);
+        const { connection, leaving } = state;
+        const streamsMax = connection?.streamsMax ?? 0;
+        if (outcome.status === "rejected") later.reject(outcome.reason);
+        else later.resolve({ answers: outcome.value, streamsMax, leaving });
         if (state.leaving && state.carrying === 0) ctx.stop(state.reason);
       },
       openDue(state, _, ctx) {
@@ -161,14 +177,7 @@ function open<C extends ProviderConnection>(
     reason: "crashed",
     leaving: false,
   };
-  ctx.use({
-    [Symbol.dispose]() {
-      const { owner, id, reason } = state;
-      const opened = state.connection !== undefined;
-      owner.trySend("connectionNews", { kind: "gone", id, reason, opened });
-    },
-  });
-  const opening = args.destination.connect();
+  const opening = Promise.try(() => args.destination.connect());
   // Also one that opens after this actor has ended is closed.
   ctx.use({
     async [Symbol.asyncDispose]() {
@@ -176,9 +185,28 @@ function open<C extends ProviderConnection>(
       if (outcome.status === "fulfilled") await outcome.value.close();
     },
   });
+  // Told first, since closing may take a while, and for ever while it is not even open.
+  ctx.use({
+    [Symbol.dispose]() {
+      const { id, reason } = state;
+      const opened = state.connection !== undefined;
+      tell(state, { kind: "gone", id, reason, opened });
+    },
+  });
   ctx.pipe(opening, "opened", (outcome) => outcome);
   ctx.after(CONNECT_MS, "openDue");
   return state;
+}
+
+/**
+ * What it means for its requests that a `carry` failed: an actor that had ended never had them in hand,
+ * one that failed had.
+ *
+ * @param error What the `carry` was rejected with.
+ */
+export function verdictOf(error: unknown): Verdict {
+  const never = error instanceof AskError && (error.code === "stopped" || error.code === "dropped");
+  return never ? UNSENT : LOST;
 }
 
 /** Takes no more; ends when nothing is in flight. */
@@ -190,8 +218,14 @@ function leave<C extends ProviderConnection>(
   if (state.leaving) return;
   state.leaving = true;
   state.reason = reason;
-  state.owner.trySend("connectionNews", { kind: "leaving", id: state.id, reason });
+  tell(state, { kind: "leaving", id: state.id, reason });
   if (state.carrying === 0) ctx.stop(reason);
+}
+
+/** A gateway that missed its news would wait for it: it is told when there is room, in order. */
+function tell({ owner }: Pick<ConnectionArgs<never>, "owner">, news: ConnectionNews): void {
+  if (owner.trySend("connectionNews", news) !== "full") return;
+  owner.send("connectionNews", news).catch(() => {});
 }
 
 function messageOf(error: unknown): string {

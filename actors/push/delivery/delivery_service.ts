@@ -32,7 +32,7 @@ import {
 } from "./page_input.ts";
 import type { DeliveryObserver } from "./ports.ts";
 import { type DeviceRecord, type DirectRecipient, type Platform, PLATFORMS } from "./records.ts";
-import type { DeliveryStore } from "./store.ts";
+import type { DeliveryStore, Lane } from "./store.ts";
 import { readSubmission } from "./submission.ts";
 import {
   type AppView,
@@ -117,6 +117,8 @@ export interface DeliveryServiceParts {
   readonly newId: () => string;
   /** Tells feeder and router that there may be work; must not throw. */
   readonly wake: () => void;
+  /** Tells the guard that somebody looked at a lane and resumed it; must not throw. */
+  readonly resumed: (lane: Lane) => void;
   /** Hears of accepted notifications. */
   readonly observer: DeliveryObserver;
   /** What is told of the node. */
@@ -171,14 +173,17 @@ export class DeliveryService {
 
   /** Resumes an app's paused lanes, or the one of the query's platform; says which were paused. */
   async resumeApp(name: string, query: Query): Promise<Reply<readonly Platform[]>> {
-    const { store, wake } = this.#parts;
+    const { store, resumed: trust, wake } = this.#parts;
     const read = readResume(query);
     if (read.kind === "problems") return refuse(read);
     if (await store.app(name) === undefined) return noApp(name);
     const { platform: only } = read.value;
     const resumed: Platform[] = [];
     for (const platform of only === undefined ? PLATFORMS : [only]) {
-      if (await store.resume({ app: name, platform })) resumed.push(platform);
+      const lane = { app: name, platform };
+      if (!await store.resume(lane)) continue;
+      trust(lane);
+      resumed.push(platform);
     }
     wake();
     return ok(resumed);

@@ -33,6 +33,8 @@ export interface Line<C extends ProviderConnection> {
   waveMs: number;
   /** When it was last used, monotonic. */
   usedAt: number;
+  /** Whether its peer has answered a request, or handed back all it was given. */
+  use: "none" | "refused" | "served";
 }
 
 /** Requests that wait for a line. */
@@ -119,6 +121,16 @@ export function measure(line: Line<ProviderConnection>, requests: number, ms: nu
   const waves = Math.max(1, Math.ceil(requests / Math.max(line.streamsMax, 1)));
   const waveMs = ms / waves;
   line.waveMs = line.waveMs === 0 ? waveMs : line.waveMs * 0.8 + waveMs * 0.2;
+}
+
+/**
+ * Whether a line ended without having served a request that it was given. Such a line is as good as none:
+ * to open one after the other, as fast as they end, is what a provider takes for an attack.
+ *
+ * @param line The line.
+ */
+export function fruitless({ state, inFlight, use }: Line<ProviderConnection>): boolean {
+  return state === "leaving" && inFlight === 0 && use === "refused";
 }
 
 /** Twice what the peer takes at once, and at least two batches, so that one is there when the other ends. */

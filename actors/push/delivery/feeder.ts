@@ -107,8 +107,10 @@ function look(state: FeederState, _: unknown, ctx: Context<FeederProtocol>): voi
 async function round({ store }: FeederState, now: number): Promise<Round> {
   const { ids, dueAt } = await store.expandable(now, EXPANDING_MAX);
   const options = { limit: EXPAND_STEP, batchMax: BATCH_RECIPIENTS_MAX };
-  const steps = await Promise.all(ids.map((id) => store.expand(id, options)));
+  const outcomes = await Promise.allSettled(ids.map((id) => store.expand(id, options)));
+  const steps = outcomes.flatMap((step) => step.status === "fulfilled" ? [step.value] : []);
   const added = steps.reduce((sum, step) => sum + step.added, 0);
   const more = steps.some((step) => !step.done) || ids.length === EXPANDING_MAX;
-  return { added, more, dueAt, failed: false };
+  // One that cannot be expanded now holds up none of the others, unless nothing came of the round.
+  return { added, more, dueAt, failed: added === 0 && steps.length < ids.length };
 }

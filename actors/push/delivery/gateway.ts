@@ -12,14 +12,18 @@
 
 import type { Actor, Context, Later } from "../../runtime/actor.ts";
 import type { Pool } from "../../runtime/pool.ts";
-import type {
-  Carried,
-  ConnectionArgs,
-  ConnectionNews,
-  ConnectionOwnerProtocol,
-  ConnectionProtocol,
+import { originFailed } from "./circuit.ts";
+import {
+  type Carried,
+  type ConnectionArgs,
+  type ConnectionNews,
+  type ConnectionOwnerProtocol,
+  type ConnectionProtocol,
+  LOST,
+  verdictOf,
 } from "./connection.ts";
-import { DestinationPool, type Line, measure } from "./destination_pool.ts";
+import { DestinationPool, fruitless, type Line, measure } from "./destination_pool.ts";
+import { covers, Job } from "./job.ts";
 import {
   CIRCUIT_MIN_MS,
   DESTINATIONS_MAX,
@@ -39,9 +43,13 @@ import type {
   Prepared,
   Provider,
   ProviderConnection,
+  Routed,
   SendBlock,
   Verdict,
 } from "./ports.ts";
+
+/** The numbers of connections that one incarnation of a gateway has to itself. */
+const NUMBERS = 2 ** 32;
 
 /** What a gateway understands. */
 export interface GatewayProtocol<C extends ProviderConnection> extends ConnectionOwnerProtocol {
@@ -122,7 +130,11 @@ export function gateway<C extends ProviderConnection>(
     mailbox: { capacity: GATEWAY_MAILBOX, overflow: "refuse" },
     init(args, ctx) {
       ctx.after(IDLE_LOOK_MS, "idleDue");
-      return { ...args, pools: new Map(), owners: new Map(), prepared: new Map(), opened: 0 };
+      // Connections outlive their gateway's crash: their news must not be taken for another one's.
+      const opened = (ctx.incarnation - 1) * NUMBERS;
+      const state = { ...args, pools: new Map(), owners: new Map(), prepared: new Map(), opened };
+      ctx.use({ [Symbol.dispose]: () => retireAll(state) });
+      return state;
     },
     on: {
       send(state, block, ctx) {
@@ -145,51 +157,13 @@ export function gateway<C extends ProviderConnection>(
   };
 }
 
-/** The answers of one block as they come together. */
-export class Job {
-  readonly #later: Later<Answers>;
-  readonly #verdicts: Verdict[] = [];
-  readonly #indexes = new Map<Verdict, number>();
-  readonly #of: Uint16Array;
-  #left: number;
-
-  /**
-   * Makes one without answers.
-   *
-   * @param later Whoever waits for them.
-   * @param count Recipients of the block.
-   */
-  constructor(later: Later<Answers>, count: number) {
-    this.#later = later;
-    this.#of = new Uint16Array(count);
-    this.#left = count;
-    if (count === 0) this.#finish();
-  }
-
-  /** The verdict of the recipient at this place; the last one answers the block. */
-  settle(place: number, verdict: Verdict): void {
-    let index = this.#indexes.get(verdict);
-    if (index === undefined) {
-      index = this.#verdicts.length;
-      this.#indexes.set(verdict, index);
-      this.#verdicts.push(verdict);
-    }
-    this.#of[place] = index;
-    if (--this.#left === 0) this.#finish();
-  }
-
-  #finish(): void {
-    this.#later.resolve({ verdicts: this.#verdicts, of: this.#of });
-  }
-}
-
 /** Renders a notification once for all its blocks. */
 function prepare<C extends ProviderConnection>(
   { provider, prepared }: GatewayState<C>,
   { app, notification }: SendBlock,
 ): Promise<Prepared<C>> {
   const key = `${notification.id} ${app.name} ${app.version}`;
-  const known = prepared.get(key) ?? provider.prepare(app, notification);
+  const known = prepared.get(key) ?? Promise.try(() => provider.prepare(app, notification));
   prepared.delete(key);
   prepared.set(key, known);
   // One that failed is tried again by the next block.
@@ -219,7 +193,15 @@ function route<C extends ProviderConnection>(
     return all({ kind: "unsent", reason: String(outcome.reason), afterMs: RETRY_MIN_MS });
   }
   if (outcome.value.kind === "refused") return all(outcome.value.verdict);
-  const { settled, legs } = outcome.value.route(recipients);
+  let routed: Routed<C>;
+  try {
+    routed = outcome.value.route(recipients);
+    covers(routed, recipients.numbers.length);
+  } catch (error) {
+    // One block that a provider cannot take must not cost the others theirs.
+    return later.reject(error);
+  }
+  const { settled, legs } = routed;
   for (const [place, verdict] of settled) job.settle(place, verdict);
   for (const leg of legs) {
     const indexes = leg.places.map((_, index) => index);
@@ -317,7 +299,7 @@ function open<C extends ProviderConnection>(
   const started = state.connections.start({ destination, id, owner: ctx.self }, `${id}`);
   if (started === "full" || started === "stopped") {
     retireIdle(state, Infinity);
-    if (pool.living === 0) returnWaiting(pool, "no room for another connection", RETRY_MIN_MS);
+    if (pool.living === 0) returnWaiting(pool, "no room for another connection", RETRY_MIN_MS, ctx);
     return;
   }
   pool.lines.set(id, {
@@ -328,6 +310,7 @@ function open<C extends ProviderConnection>(
     inFlight: 0,
     waveMs: 0,
     usedAt: ctx.now(),
+    use: "none",
   });
   state.owners.set(id, pool);
 }
@@ -337,8 +320,13 @@ function returnWaiting<C extends ProviderConnection>(
   pool: DestinationPool<C, Cargo<C>>,
   reason: string,
   afterMs: number,
+  ctx: Context<GatewayProtocol<C>>,
 ): void {
-  for (const cargo of pool.waiting.splice(0)) handBack(cargo, reason, afterMs);
+  for (const cargo of pool.waiting.splice(0)) {
+    // A probe that never left says nothing, and the next one may try.
+    if (cargo.probe) pool.circuit.record(0, 0, ctx.now(), ctx.random());
+    handBack(cargo, reason, afterMs);
+  }
 }
 
 function heard<C extends ProviderConnection>(
@@ -359,6 +347,7 @@ function heard<C extends ProviderConnection>(
       break;
     case "leaving":
       line.state = "leaving";
+      if (fruitless(line)) failed(state, pool, news.reason, ctx);
       break;
     case "gone": {
       pool.lines.delete(news.id);
@@ -370,23 +359,25 @@ function heard<C extends ProviderConnection>(
         origin,
         reason,
       });
-      if (!opened) pool.failed(ctx.now());
-      if (!opened && pool.living === 0) unreachable(state, pool, reason, ctx);
+      if (!opened) failed(state, pool, reason, ctx);
     }
   }
   drain(state, pool, ctx);
 }
 
-function unreachable<C extends ProviderConnection>(
+/** A connection came to nothing; without another one the origin is left alone for a while. */
+function failed<C extends ProviderConnection>(
   state: GatewayState<C>,
   pool: DestinationPool<C, Cargo<C>>,
   reason: string,
   ctx: Context<GatewayProtocol<C>>,
 ): void {
+  pool.failed(ctx.now());
+  if (pool.living > 0) return;
   judge(state, pool, () => pool.circuit.unreachable(ctx.now(), ctx.random()));
   const permit = pool.circuit.permit(ctx.now());
   const afterMs = permit.kind === "wait" ? permit.ms : CIRCUIT_MIN_MS;
-  returnWaiting(pool, `no connection: ${reason}`, afterMs);
+  returnWaiting(pool, `no connection: ${reason}`, afterMs, ctx);
 }
 
 /** Gives what waits to connections with room. */
@@ -415,24 +406,29 @@ function carried<C extends ProviderConnection>(
     line.inFlight -= indexes.length;
     line.usedAt = ctx.now();
   }
-  if (outcome.status === "fulfilled") {
-    if (line !== undefined) {
-      line.streamsMax = outcome.value.streamsMax;
+  const end = outcome.status === "fulfilled"
+    ? outcome.value
+    : endOf(outcome.reason, indexes.length);
+  const { answers, leaving, streamsMax } = end;
+  if (line !== undefined) {
+    if (leaving) line.state = "leaving";
+    if (answers.verdicts.every(({ kind }) => kind === "unsent")) {
+      if (line.use === "none") line.use = "refused";
+    } else {
+      line.use = "served";
+      line.streamsMax = streamsMax;
       measure(line, indexes.length, ctx.now() - since);
     }
-    settle(state, pool, cargo, outcome.value.answers, ctx);
-  } else {
-    // The connection's actor ended with requests in hand: whether they were processed is unknown.
-    const verdict: Verdict = {
-      kind: "retry",
-      status: 0,
-      reason: "connection lost",
-      scope: "recipient",
-    };
-    const answers = { verdicts: [verdict], of: new Uint16Array(indexes.length) };
-    settle(state, pool, cargo, answers, ctx);
+    if (fruitless(line)) failed(state, pool, "the peer takes no requests", ctx);
   }
+  settle(state, pool, cargo, answers, ctx);
   drain(state, pool, ctx);
+}
+
+function endOf(error: unknown, count: number): Carried {
+  const verdict = verdictOf(error);
+  const leaving = verdict.kind === "unsent";
+  return { answers: { verdicts: [verdict], of: new Uint16Array(count) }, leaving, streamsMax: 1 };
 }
 
 function settle<C extends ProviderConnection>(
@@ -442,29 +438,26 @@ function settle<C extends ProviderConnection>(
   { verdicts, of }: Answers,
   ctx: Context<GatewayProtocol<C>>,
 ): void {
-  const { job, leg, indexes, resends } = cargo;
+  const { job, leg, indexes, resends, probe } = cargo;
   const unsent: number[] = [];
+  let good = 0;
   let bad = 0;
   for (const [position, index] of indexes.entries()) {
-    const verdict = verdicts[of[position] ?? 0];
-    if (verdict === undefined) continue;
+    const verdict = verdicts[of[position] ?? 0] ?? LOST;
     if (verdict.kind === "unsent" && verdict.afterMs === undefined && resends < RESENDS_MAX) {
       unsent.push(index);
       continue;
     }
     if (originFailed(verdict)) bad++;
+    else if (verdict.kind !== "unsent") good++;
     job.settle(leg.places[index] ?? 0, verdict);
   }
-  const good = indexes.length - unsent.length - bad;
-  judge(state, pool, () => pool.circuit.record(good, bad, ctx.now(), ctx.random()));
+  if (probe || good + bad > 0) {
+    judge(state, pool, () => pool.circuit.record(good, bad, ctx.now(), ctx.random()));
+  }
   if (unsent.length > 0) {
     dispatch(state, { ...cargo, indexes: unsent, resends: resends + 1, probe: false }, ctx);
   }
-}
-
-/** No answer and server errors speak of the origin, all else of the request. */
-function originFailed(verdict: Verdict): boolean {
-  return verdict.kind === "retry" && (verdict.status === 0 || verdict.status >= 500);
 }
 
 /** Tells when a circuit opens or closes. */
@@ -493,5 +486,12 @@ function retireIdle<C extends ProviderConnection>(state: GatewayState<C>, now: n
       line.ref.trySend("retire");
     }
     if (pool.idle && now - pool.usedAt >= IDLE_MS) state.pools.delete(key);
+  }
+}
+
+/** Nobody will use the connections of a gateway that ended: what they carry ends, then they do. */
+function retireAll<C extends ProviderConnection>({ pools }: GatewayState<C>): void {
+  for (const { lines } of pools.values()) {
+    for (const { ref } of lines.values()) ref.send("retire").catch(() => {});
   }
 }

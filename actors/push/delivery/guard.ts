@@ -5,7 +5,7 @@
  * Retry budget: a lane earns a tenth of a retry with each first request; what it retries beyond that
  * waits a minute, so retries never multiply the load on a provider in trouble. Brake: a wrong key or
  * environment makes every device look dead; above a share of such answers the lane is paused and no
- * device is taken for dead. Why an actor of its own and not the router: batches ask it, and what is
+ * device is taken for dead. New credentials are judged anew. Why an actor of its own and not the router: batches ask it, and what is
  * asked must lie downhill.
  *
  * @module
@@ -28,6 +28,8 @@ import type { Lane } from "./store.ts";
 export interface LaneReport {
   /** The lane. */
   readonly lane: Lane;
+  /** The app's version: answers to other credentials say nothing of these. */
+  readonly version: number;
   /** Requests that were answered in whatever way. */
   readonly answered: number;
   /** Among them, those that say a device is dead but may mean a wrong configuration. */
@@ -56,6 +58,8 @@ export interface GuardProtocol {
 
 /** What is remembered of one lane. */
 export interface LaneRecord {
+  /** The newest version of the app that was reported. */
+  version: number;
   /** Retries it may still make. */
   retriesLeft: number;
   /** Recent answers. */
@@ -97,7 +101,13 @@ export const guard: Actor<GuardProtocol, GuardState> = {
   },
 };
 
-function braked(lane: LaneRecord, { answered, doubtful }: LaneReport): boolean {
+function braked(lane: LaneRecord, { version, answered, doubtful }: LaneReport): boolean {
+  // Of credentials that were replaced meanwhile no doubtful answer is believed.
+  if (version < lane.version) return doubtful > 0;
+  if (version > lane.version) {
+    if (lane.version > 0) lane.answered = lane.doubtful = lane.trusted = 0;
+    lane.version = version;
+  }
   if (lane.trusted > 0) {
     lane.trusted -= answered;
     return false;
@@ -120,7 +130,7 @@ function keyOf({ app, platform }: Lane): string {
 function recall({ lanes }: GuardState, lane: Lane): LaneRecord {
   const key = keyOf(lane);
   const known = lanes.get(key) ??
-    { retriesLeft: RETRIES_SAVED_MAX, answered: 0, doubtful: 0, trusted: 0 };
+    { version: 0, retriesLeft: RETRIES_SAVED_MAX, answered: 0, doubtful: 0, trusted: 0 };
   lanes.delete(key);
   lanes.set(key, known);
   if (lanes.size > LANES_MAX) {

@@ -20,6 +20,7 @@ export type { InputSchemas, JsonSchema } from "./input_schemas.ts";
 export type { Query } from "./page_input.ts";
 export type * from "./ports.ts";
 export * from "./records.ts";
+export * from "./job.ts";
 export * from "./router.ts";
 export * from "./settle.ts";
 export * from "./sinks/feedback_sink.ts";

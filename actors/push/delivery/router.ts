@@ -5,7 +5,8 @@
  * lanes that a provider asked to leave alone are not claimed from until their time; at most one
  * claim is on its way. The queue is looked at when something ends, when the feeder says that there is
  * work, when the queue said that something becomes due, and every second, since other nodes put work
- * there too.
+ * there too. Batches of a router that crashed are still at work: their places are not free, and their
+ * ends are told from those of its own.
  *
  * @module
  */
@@ -63,14 +64,24 @@ export interface BusyLane extends Lane {
   heldUntil: number;
 }
 
+/** A claim on its way. */
+export interface Claiming {
+  /** When it left, wall clock. */
+  readonly at: number;
+  /** What it brings. */
+  readonly claimed: Promise<Claimed>;
+}
+
 /** The router's state. */
 export interface RouterState extends RouterArgs {
   /** By app and platform. */
   readonly lanes: Map<string, BusyLane>;
-  /** Batches in flight. */
+  /** Its batches in flight. */
   total: number;
-  /** Whether a claim is on its way. */
-  claiming: boolean;
+  /** Batches in flight that an earlier incarnation started. */
+  strays: number;
+  /** The claim that is on its way, for whoever stops the router. */
+  claiming: Claiming | undefined;
   /** Whether something happened since it left. */
   again: boolean;
 }
@@ -80,19 +91,19 @@ export const router: Actor<RouterProtocol, RouterState, RouterArgs> = {
   name: "router",
   mailbox: { capacity: ROUTER_MAILBOX, overflow: "refuse" },
   init(args, ctx) {
-    const state = { ...args, lanes: new Map(), total: 0, claiming: false, again: false };
     ctx.self.trySend("wake");
-    return state;
+    const strays = args.batches.size;
+    return { ...args, lanes: new Map(), total: 0, strays, claiming: undefined, again: false };
   },
   on: {
     wake: look,
     lookDue: look,
     batchEnded(state, end, ctx) {
-      settleLane(state, end, ctx.now());
+      settleLane(state, end, ctx);
       look(state, undefined, ctx);
     },
     claimed(state, claimed, ctx) {
-      state.claiming = false;
+      state.claiming = undefined;
       if (claimed === undefined) return ctx.after(STORE_RETRY_MS, "lookDue");
       for (const batch of claimed.batches) start(state, batch, ctx);
       const again = state.again || claimed.batches.length > 0;
@@ -102,26 +113,37 @@ export const router: Actor<RouterProtocol, RouterState, RouterArgs> = {
     },
     inFlight: (state) => state.total,
   },
+  /** What is claimed while the router stops is handed back, not left to its lease. */
+  async terminate({ queue, claiming }) {
+    if (claiming === undefined) return;
+    const [outcome] = await Promise.allSettled([claiming.claimed]);
+    if (outcome.status === "rejected") return;
+    const { batches } = outcome.value;
+    await Promise.allSettled(batches.map(({ lease }) => queue.release(lease, claiming.at)));
+  },
 };
 
 function look(state: RouterState, _: unknown, ctx: Context<RouterProtocol>): void {
-  if (state.claiming) {
+  if (state.claiming !== undefined) {
     state.again = true;
     return;
   }
-  const batchesMax = state.batchesMax - state.total;
-  if (batchesMax <= 0) return;
-  state.claiming = true;
+  state.strays = Math.min(state.strays, Math.max(state.batches.size - state.total, 0));
+  const batchesMax = state.batchesMax - state.total - state.strays;
+  if (batchesMax <= 0) return ctx.after(ROUTER_LOOK_MS, "lookDue");
+  const at = ctx.wallNow();
   const request = {
     node: state.node,
-    now: ctx.wallNow(),
+    now: at,
     leaseMs: LEASE_MS,
     batchesMax,
     laneBatchesMax: LANE_BATCHES_MAX,
     lanes: loads(state, ctx.now()),
   };
+  const claimed = state.queue.claim(request);
+  state.claiming = { at, claimed };
   ctx.pipe(
-    state.queue.claim(request),
+    claimed,
     "claimed",
     (outcome) => outcome.status === "fulfilled" ? outcome.value : undefined,
   );
@@ -140,10 +162,10 @@ function loads({ lanes }: RouterState, now: number): readonly LaneLoad[] {
 
 function start(state: RouterState, batch: ClaimedBatch, ctx: Context<RouterProtocol>): void {
   const { app, platform, lease } = batch;
-  const args = { batch, services: state.services, owner: ctx.self };
+  const { services } = state;
+  const args = { batch, services, owner: ctx.self, incarnation: ctx.incarnation };
   const started = state.batches.start(args, `${batch.notification}-${lease.batch}`);
   if (started === "full" || started === "stopped") {
-    // Batches of a router that crashed are still at work: their places are not free.
     release(state, batch, ctx);
     return;
   }
@@ -156,14 +178,17 @@ function release({ queue }: RouterState, { lease }: ClaimedBatch, ctx: Context<R
   queue.release(lease, ctx.wallNow() + STORE_RETRY_MS).catch(() => {});
 }
 
-function settleLane(state: RouterState, { lane, holdMs }: BatchEnd, now: number): void {
+function settleLane(
+  state: RouterState,
+  { lane, holdMs, incarnation }: BatchEnd,
+  ctx: Context<RouterProtocol>,
+): void {
   const busy = busyLane(state, lane);
-  // Ends of batches that an earlier incarnation started are not counted here.
-  if (busy.inFlight > 0) {
-    busy.inFlight--;
+  if (incarnation === ctx.incarnation) {
     state.total--;
-  }
-  if (holdMs > 0) busy.heldUntil = Math.max(busy.heldUntil, now + holdMs);
+    busy.inFlight = Math.max(busy.inFlight - 1, 0);
+  } else state.strays = Math.max(state.strays - 1, 0);
+  if (holdMs > 0) busy.heldUntil = Math.max(busy.heldUntil, ctx.now() + holdMs);
 }
 
 function busyLane({ lanes }: RouterState, { app, platform }: Lane): BusyLane {

@@ -42,7 +42,7 @@ export interface Settling {
   readonly guidance: Guidance;
   /** Whether a sink wants rows of all deliveries. */
   readonly allRows: boolean;
-  /** When the batch was sent: a device registered later is not meant by its answers. */
+  /** When the batch was loaded to be sent: a device registered later is not meant by its answers. */
   readonly sentAt: number;
   /** Now. */
   readonly now: number;
@@ -63,8 +63,9 @@ export interface Settlement {
  *
  * @param batch The batch.
  * @param answers What its recipients were answered.
+ * @param version The app's version, for its credentials.
  */
-export function reportOf(batch: ClaimedBatch, answers: Answers): LaneReport {
+export function reportOf(batch: ClaimedBatch, answers: Answers, version: number): LaneReport {
   const counts = countsOf(answers);
   let unsent = 0;
   let doubtful = 0;
@@ -79,6 +80,7 @@ export function reportOf(batch: ClaimedBatch, answers: Answers): LaneReport {
   const first = batch.attempt === 0 ? answered : 0;
   return {
     lane: { app: batch.app, platform: batch.platform },
+    version,
     answered,
     doubtful,
     first,
@@ -115,7 +117,7 @@ export function settle(settling: Settling): Settlement {
   const suspects = suspectsOf(loaded.recipients, answers, failing);
   const attempts = batch.attempt + 1;
   const result = ledger.result({ suspects, pause: pauseOf(settling), attempts });
-  return { result, holdMs: holdOf(answers) };
+  return { result, holdMs: holdOf(batch, answers) };
 }
 
 /**
@@ -159,12 +161,13 @@ function courseOf(verdict: Verdict, settling: Settling): Course {
     case "rejected":
       return end("rejected", verdict.status, verdict.reason);
     case "token_invalid": {
-      if (verdict.doubtful && guidance.brake) return again(settling, 0, batch.attempt);
+      if (verdict.doubtful && guidance.brake) return again(settling, 0, batch.attempt + 1);
       const registeredBefore = Math.min(sentAt, verdict.invalidSince ?? sentAt);
       return { ...end("token_invalid", verdict.status, verdict.reason), registeredBefore };
     }
     case "pause":
-      return again(settling, 0, batch.attempt);
+      // Without a status nothing was asked: the credentials could not be used.
+      return again(settling, 0, batch.attempt + (verdict.status === 0 ? 0 : 1));
     case "unsent":
       return again(settling, verdict.afterMs ?? RETRY_MIN_MS, batch.attempt);
     case "retry": {
@@ -232,10 +235,13 @@ function described({ status, reason }: { status: number; reason: string }): stri
   return (status === 0 ? reason : `${status} ${reason}`).slice(0, REASON_CHARS_MAX);
 }
 
-/** A provider that wants less of the whole app is obeyed; one that cannot be sent to is not asked. */
-function holdOf(answers: Answers): number {
+/**
+ * A provider that wants less of the whole app is obeyed; one that cannot be sent to is not asked. The
+ * push services of browsers are many: one that is down, with a batch of its own left, holds up none of the others.
+ */
+function holdOf({ platform }: ClaimedBatch, answers: Answers): number {
   let hold = 0;
-  let unsent = answers.verdicts.length > 0;
+  let unsent = platform !== "webpush" && answers.verdicts.length > 0;
   for (const verdict of answers.verdicts) {
     if (verdict.kind === "retry" && verdict.scope === "lane") {
       hold = Math.max(hold, verdict.afterMs ?? RETRY_MIN_MS);
@@ -268,13 +274,17 @@ class Ledger {
 
   /** Begins with those who were gone before anything was sent. */
   constructor(
-    settling: Pick<Settling, "batch" | "notification" | "loaded" | "allRows" | "now">,
+    settling: Pick<
+      Settling,
+      "batch" | "notification" | "loaded" | "allRows" | "sentAt" | "now"
+    >,
   ) {
     this.#settling = settling;
     this.allRows = settling.allRows || settling.notification.rows === "all";
     for (const { number, address, why } of settling.loaded.gone) {
+      // One that was registered again since it was loaded is alive.
       const ended = why === "invalid"
-        ? end("token_invalid", 0, "device is invalid")
+        ? { ...end("token_invalid", 0, "device is invalid"), registeredBefore: settling.sentAt }
         : end("rejected", 0, "device was removed");
       this.end({ ...ended, number, address });
     }

@@ -235,7 +235,9 @@ function deliveryTree<C extends ProviderConnection>(
     allRows: parts.sinks.some(({ rows }) => rows === "all"),
   });
   return {
-    strategy: "rest_for_one",
+    // None of them holds what another one's crash makes wrong; and batches that were stopped for the
+    // crash of the guard would wait for it with answers in hand.
+    strategy: "one_for_one",
     intensity: INTENSITY,
     children: {
       guard: worker(guard, { args: () => undefined, restart: "permanent" }),

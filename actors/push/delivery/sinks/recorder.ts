@@ -3,12 +3,15 @@
  *
  * Counts, rows, remainders, the batch's completion and the end of the notification are one
  * transaction of the store; this actor offers it results as they come, many at a time, so that the
- * store can commit them together. A result it could not record is the batch's to offer again.
+ * store can commit them together. A result it could not record is the batch's to offer again; one that
+ * is offered again while the store still has it waits for that answer, so that a store which stands
+ * still is given each result once.
  *
  * @module
  */
 
 import type { Actor, Context, Later } from "../../../runtime/actor.ts";
+import { invariant } from "../../../runtime/errors.ts";
 import { RECORDER_MAILBOX } from "../limits.ts";
 import type { DeliveryObserver } from "../ports.ts";
 import type { BatchResult, CommitOutcome, DeliveryStore } from "../store.ts";
@@ -33,8 +36,6 @@ export interface RecorderProtocol {
 export interface Recorded {
   /** What was to be recorded. */
   readonly recording: Recording;
-  /** Whoever waits for it. */
-  readonly later: Later<CommitOutcome>;
   /** The store's answer. */
   readonly outcome: PromiseSettledResult<CommitOutcome>;
 }
@@ -49,18 +50,33 @@ export interface RecorderArgs {
   readonly onRows: () => void;
 }
 
+/** The recorder's state. */
+export interface RecorderState extends RecorderArgs {
+  /** By lease, who waits for a result that the store has. */
+  readonly waiting: Map<string, Later<CommitOutcome>>;
+}
+
 /** The recorder; see the module. */
-export const recorder: Actor<RecorderProtocol, RecorderArgs, RecorderArgs> = {
+export const recorder: Actor<RecorderProtocol, RecorderState, RecorderArgs> = {
   name: "recorder",
   mailbox: { capacity: RECORDER_MAILBOX, overflow: "refuse" },
-  init: (args) => args,
+  init: (args) => ({ ...args, waiting: new Map() }),
   on: {
     record(state, recording, ctx) {
       const later = ctx.later<CommitOutcome>();
-      commit(state, recording, later, ctx);
+      const key = keyOf(recording);
+      const known = state.waiting.get(key);
+      // Whoever waited before has given up.
+      state.waiting.set(key, later);
+      if (known === undefined) commit(state, recording, ctx);
+      else known.reject(new Error("The result was offered again"));
       return later;
     },
-    recorded(state, { recording, later, outcome }) {
+    recorded(state, { recording, outcome }) {
+      const key = keyOf(recording);
+      const later = state.waiting.get(key);
+      invariant(later !== undefined, `Nobody waits for the result of batch ${key}`);
+      state.waiting.delete(key);
       if (outcome.status === "rejected") return later.reject(outcome.reason);
       later.resolve(outcome.value);
       if (outcome.value.kind === "committed") announce(state, recording);
@@ -68,22 +84,29 @@ export const recorder: Actor<RecorderProtocol, RecorderArgs, RecorderArgs> = {
   },
 };
 
+function keyOf({ result: { lease: { batch, token } } }: Recording): string {
+  return `${batch}-${token}`;
+}
+
 function commit(
   { store }: RecorderArgs,
   recording: Recording,
-  later: Later<CommitOutcome>,
   ctx: Context<RecorderProtocol>,
 ): void {
   ctx.pipe(
     store.commit(recording.result),
     "recorded",
-    (outcome) => ({ recording, later, outcome }),
+    (outcome) => ({ recording, outcome }),
   );
 }
 
 function announce({ observer, onRows }: RecorderArgs, { result, durationMs }: Recording): void {
-  const { lane: { app, platform }, outcomes, remainders, rows, pause, at } = result;
-  const retries = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
+  const { lane: { app, platform }, outcomes, remainders, attempts, rows, pause, at } = result;
+  // Those that were handed back unsent have had no request this time.
+  const retries = remainders.reduce(
+    (sum, { numbers, attempt }) => attempt === attempts ? sum + numbers.length : sum,
+    0,
+  );
   observer.record({ kind: "settled", platform, outcomes, retries, at, durationMs });
   if (pause !== undefined) observer.record({ kind: "paused", app, platform, reason: pause });
   if (rows.length > 0) onRows();

@@ -9,6 +9,7 @@ const NOW = Date.UTC(2030, 0, 1);
 class World implements AsyncDisposable {
   readonly store = new MemoryDeliveryStore({ clock: { wallNow: () => NOW } });
   woken = 0;
+  readonly resumed: string[] = [];
   readonly events: string[] = [];
   readonly service = new DeliveryService({
     store: this.store,
@@ -16,6 +17,7 @@ class World implements AsyncDisposable {
     wallNow: () => NOW,
     newId: () => crypto.randomUUID(),
     wake: () => this.woken++,
+    resumed: ({ app, platform }) => this.resumed.push(`${app} ${platform}`),
     observer: { record: ({ kind }) => this.events.push(kind) },
     node: { id: "n", version: "1.0.0", startedAt: new Date(NOW).toISOString() },
   });
@@ -96,6 +98,14 @@ Deno.test("DeliveryService wakes the pipeline for what it can work on, and for n
   assertEquals(await woken(service.close(made.value.id)), 0, "closed already");
   assertEquals(await woken(service.resumeApp("shop", {})), 1);
   assertEquals(world.events, ["submitted"]);
+});
+
+Deno.test("DeliveryService.resumeApp() tells the guard of the lanes that were paused, and of no other", async () => {
+  await using world = new World();
+  await world.service.putApp("shop", plantedCredentials().body);
+  await world.store.pause({ app: "shop", platform: "fcm" }, "by hand", NOW);
+  assertEquals(await world.service.resumeApp("shop", {}), { kind: "ok", value: ["fcm"] });
+  assertEquals(world.resumed, ["shop fcm"]);
 });
 
 Deno.test("DeliveryService.putApp() compares a VAPID public key, and does not keep it", async () => {

@@ -8,7 +8,7 @@ import type { GuardProtocol } from "../../../../actors/push/delivery/guard.ts";
 const SHOP = { app: "shop", platform: "apns" } as const;
 
 function report(change: Partial<LaneReport>): LaneReport {
-  return { lane: SHOP, answered: 0, doubtful: 0, first: 0, retries: 0, ...change };
+  return { lane: SHOP, version: 1, answered: 0, doubtful: 0, first: 0, retries: 0, ...change };
 }
 
 async function started(world: World): Promise<Ref<GuardProtocol>> {
@@ -67,6 +67,18 @@ Deno.test("guard sees a change after a long good time", async () => {
   const bad = Array.from({ length: 4 }, () => report({ answered: 1_000, doubtful: 1_000 }));
   const given = await answers(...good, ...bad);
   assertEquals(given.at(-1)?.brake, true);
+});
+
+Deno.test("guard judges new credentials anew, and believes no doubt in those they replaced", async () => {
+  const given = await answers(
+    report({ answered: 1_000, doubtful: 1_000 }),
+    report({ version: 2, answered: 1_000, doubtful: 20 }),
+    report({ version: 1, answered: 1_000, doubtful: 1 }),
+    report({ version: 1, answered: 1_000, doubtful: 0 }),
+    report({ version: 2, answered: 1_000, doubtful: 20 }),
+    report({ version: 2, answered: 1_000, doubtful: 1_000 }),
+  );
+  assertEquals(given.map(({ brake }) => brake), [true, false, true, false, false, true]);
 });
 
 Deno.test("guard believes a lane for a while after somebody resumed it", async () => {

@@ -126,6 +126,75 @@ Deno.test("pipeline pauses an app whose devices would all be dead, and keeps the
   });
 });
 
+Deno.test("pipeline goes on with a braked app that a person resumed", async () => {
+  await using pipeline = await DeliveryWorld.open();
+  const { service } = pipeline;
+  await pipeline.app();
+  await pipeline.devices(3_000);
+  pipeline.script.answer = () => ({
+    kind: "token_invalid",
+    status: 400,
+    reason: "BadDeviceToken",
+    doubtful: true,
+  });
+  const id = await pipeline.send();
+  await pipeline.world.advance(60_000);
+  assertEquals((await pipeline.status(id)).counts.pending, 3_000);
+  assertEquals(await service.resumeApp("shop", {}), { kind: "ok", value: ["apns"] });
+  await pipeline.world.advance(60_000);
+  assertEquals((await pipeline.status(id)).counts, {
+    ...NONE,
+    total: 3_000,
+    tokenInvalid: 3_000,
+    retries: 3_000,
+  });
+});
+
+Deno.test("pipeline does not pause new credentials for what was said of the old ones", async () => {
+  await using pipeline = await DeliveryWorld.open();
+  await pipeline.app();
+  await pipeline.devices(1_000);
+  pipeline.script.latencyMs = 1_000;
+  const versions: number[] = [];
+  const { apns } = pipeline.providers;
+  const prepare = apns.prepare.bind(apns);
+  apns.prepare = (app, notification) => {
+    versions.push(app.version);
+    pipeline.script.answer = () =>
+      app.version === 1
+        ? { kind: "pause", status: 403, reason: "InvalidProviderToken" }
+        : { kind: "delivered" };
+    return prepare(app, notification);
+  };
+  const id = await pipeline.send();
+  await pipeline.world.advance(500);
+  await pipeline.app();
+  await pipeline.world.advance(10_000);
+  assertEquals(versions, [1, 2]);
+  assertEquals((await pipeline.status(id)).counts.delivered, 1_000);
+  assertEquals(kinds(pipeline, "paused"), []);
+});
+
+Deno.test("pipeline counts as retries requests that were repeated, not recipients that were handed back", async () => {
+  await using pipeline = await DeliveryWorld.open();
+  await pipeline.app();
+  await pipeline.devices(500);
+  pipeline.script.reachable = false;
+  const id = await pipeline.send();
+  await pipeline.world.advance(10_000);
+  assertEquals((await pipeline.status(id)).counts, { ...NONE, total: 500, pending: 500 });
+  pipeline.script.reachable = true;
+  pipeline.script.answer = (_, nth) => nth === 1 ? { ...BUSY, status: 429 } : { kind: "delivered" };
+  await pipeline.world.advance(60_000);
+  const { counts } = await pipeline.status(id);
+  assertEquals(counts, { ...NONE, total: 500, delivered: 500, retries: 500 });
+  const settled = pipeline.events.reduce(
+    (sum, event) => event.kind === "settled" ? sum + event.retries : sum,
+    0,
+  );
+  assertEquals([pipeline.requests, settled], [1_000, 500]);
+});
+
 Deno.test("pipeline pauses a refused app's lane, not the others", async () => {
   await using pipeline = await DeliveryWorld.open();
   await pipeline.app();

@@ -179,7 +179,7 @@ const ROWS: readonly (readonly [string, Settling, Expected])[] = [
     "doubtful, and one of too many",
     settling(doubtful, { guidance: { brake: true, overBudget: false } }),
     {
-      remainders: [{ numbers: [100], attempt: 0, notBefore: NOW }],
+      remainders: [{ numbers: [100], attempt: 1, notBefore: NOW }],
       suspects: { marked: [100], cleared: [] },
       pause:
         "too many devices would be dead: 400 BadDeviceToken. Check the credentials, then resume",
@@ -211,7 +211,12 @@ const ROWS: readonly (readonly [string, Settling, Expected])[] = [
   [
     "the app is refused",
     settling({ kind: "pause", status: 403, reason: "Forbidden" }),
-    { remainders: [{ numbers: [100], attempt: 0, notBefore: NOW }], pause: "403 Forbidden" },
+    { remainders: [{ numbers: [100], attempt: 1, notBefore: NOW }], pause: "403 Forbidden" },
+  ],
+  [
+    "the app's credentials cannot be used",
+    settling({ kind: "pause", status: 0, reason: "no credentials" }),
+    { remainders: [{ numbers: [100], attempt: 0, notBefore: NOW }], pause: "no credentials" },
   ],
   [
     "busy",
@@ -289,9 +294,13 @@ Deno.test("settle() ends recipients who were gone before anything was sent", () 
   const given = settling({ kind: "delivered" }, { loaded: { ...loaded(1), gone } });
   const { result } = settle(given);
   assertEquals(result.outcomes, { ...NONE, delivered: 1, rejected: 1, token_invalid: 1 });
-  assertEquals(result.rows.map(({ number, outcome, reason }) => [number, outcome, reason]), [
-    [1, "rejected", "device was removed"],
-    [2, "token_invalid", "device is invalid"],
+  const rows = result.rows.map(({ number, outcome, reason, registeredBefore }) => {
+    return [number, outcome, reason, registeredBefore];
+  });
+  // A device that is registered again before this is recorded stays.
+  assertEquals(rows, [
+    [1, "rejected", "device was removed", undefined],
+    [2, "token_invalid", "device is invalid", NOW - 50],
   ]);
 });
 
@@ -321,6 +330,12 @@ Deno.test("settle() does not hold a lane for a few who could not be sent to", ()
   assertEquals(settle(given).holdMs, 0);
 });
 
+Deno.test("settle() does not hold the lane of all push services for one that cannot be sent to", () => {
+  const unsent: Verdict = { kind: "unsent", reason: "the provider does not work", afterMs: 5_000 };
+  const given = settling(unsent, { batch: { ...batchOf(1), platform: "webpush" } });
+  assertEquals(settle(given).holdMs, 0);
+});
+
 Deno.test("settleAll() ends everybody in one way, without a request", () => {
   const gone = [{ number: 1, address: "", why: "removed" }] as const;
   const { answers: _, guidance: __, ...given } = settling(busy, {
@@ -341,14 +356,15 @@ Deno.test("reportOf() tells answered, doubtful, first and repeated requests apar
   const unsent: Verdict = { kind: "unsent", reason: "no connection" };
   const all = answers({ kind: "delivered" }, dead, doubtful, busy, unsent);
   const lane = { app: "shop", platform: "apns" } as const;
-  assertEquals(reportOf(batchOf(5), all), {
+  assertEquals(reportOf(batchOf(5), all, 3), {
+    version: 3,
     lane,
     answered: 4,
     doubtful: 1,
     first: 4,
     retries: 1,
   });
-  assertEquals(reportOf(batchOf(5, 1), all).first, 0);
+  assertEquals(reportOf(batchOf(5, 1), all, 3).first, 0);
 });
 
 const anyVerdict: fc.Arbitrary<Verdict> = fc.oneof(
