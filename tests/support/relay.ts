@@ -1,6 +1,6 @@
 /**
  * A TCP relay between a client and a server: it records both directions and, when told, cuts,
- * refuses, swallows one direction or slows it down.
+ * refuses, swallows or holds back one direction, or slows both down.
  *
  * Invariants: bytes are passed on unchanged and in order, or not at all; every connection is
  * closed on disposal.
@@ -24,6 +24,7 @@ export class RelayedConnection {
   readonly closed: Promise<void>;
   readonly #client: Deno.TcpConn;
   readonly #server: Deno.TcpConn;
+  #cut = false;
 
   /** Joins two connections; called by the relay only. */
   constructor(relay: Relay, client: Deno.TcpConn, server: Deno.TcpConn) {
@@ -40,6 +41,7 @@ export class RelayedConnection {
 
   /** Closes both sides now. */
   cut(): void {
+    this.#cut = true;
     for (const conn of [this.#client, this.#server]) {
       try {
         conn.close();
@@ -66,8 +68,9 @@ export class RelayedConnection {
         this.bytes[direction] += length;
         if (this.bytes[direction] <= RECORDED_MAX) relay.onBytes?.(this, direction, chunk);
         if (relay.swallow === direction) continue;
+        while (relay.hold === direction && !this.#cut) await slice();
         for (let sent = 0; sent < length;) sent += await to.write(chunk.subarray(sent));
-        if (rate !== undefined) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+        if (rate !== undefined) await slice();
       }
       await to.closeWrite();
     } catch {
@@ -77,12 +80,18 @@ export class RelayedConnection {
   }
 }
 
+function slice(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+}
+
 /** A relay in front of one port of loopback. */
 export class Relay implements AsyncDisposable {
   /** Sees every chunk before it is passed on. */
   onBytes: ((conn: RelayedConnection, direction: Direction, bytes: Uint8Array) => void) | undefined;
   /** Reads this direction and passes nothing on. */
   swallow: Direction | undefined;
+  /** Passes nothing of this direction on until it is told otherwise; nothing is lost. */
+  hold: Direction | undefined;
   /** Closes new connections at once, like a server that is down. */
   refuse = false;
   /** Slows each direction of each connection down to about this rate. */
