@@ -34,8 +34,6 @@ import { type ScriptedAnswer, ScriptedConnection } from "./scripted_connection.t
 const START = 1_700_000_000_000;
 /** Time for which a notification is wanted. */
 export const WANTED_MS = 86_400_000;
-/** Time between a first delivery and the answers, where there was one: a token of APNs may be replaced after it. */
-const EARLIER_MS = 21 * 60_000;
 /** Later than any delay after a failure, and before the notification's end. */
 const LATER_MS = 7_200_000;
 
@@ -53,8 +51,8 @@ export interface ProviderCase {
   readonly service?: string;
   /** Keys of the recipient, for Web Push. */
   readonly keys?: Uint8Array;
-  /** Whether somebody else of the app was delivered to 21 minutes earlier. */
-  readonly afterSuccess?: boolean;
+  /** Milliseconds before the case at which somebody else of the app was delivered to. */
+  readonly successMsAgo?: number;
 }
 
 /** Everything that is stored, and what was done for it. */
@@ -237,9 +235,10 @@ class ProviderWorld implements AsyncDisposable {
     const clock = this.#world.clock;
     await this.#store.saveApp("shop", this.#case.credentials, clock.wallNow());
     await this.#store.saveDevices([RECIPIENT, OTHER].map((id) => this.#device(id)), START);
-    if (this.#case.afterSuccess !== true) return;
+    const { successMsAgo } = this.#case;
+    if (successMsAgo === undefined) return;
     await this.#send(OTHER);
-    await this.#world.advance(EARLIER_MS);
+    await this.#world.advance(successMsAgo);
   }
 
   /** Sends to the recipient, and looks at what came of it. */

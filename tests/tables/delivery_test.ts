@@ -71,19 +71,13 @@ function later(dueMs: number | "backoff"): Difference {
 }
 
 /** Nothing of the app is sent until somebody has looked; the notification's end is what it waits for. */
-function paused(pause: string): Difference {
-  return { counts: { retries: 1 }, again: { attempt: 0, dueMs: WANTED_MS }, pause, ...HELD };
+function paused(pause: string, attempt = 1): Difference {
+  return { counts: { retries: attempt }, again: { attempt, dueMs: WANTED_MS }, pause, ...HELD };
 }
 
-/** Not processed, four times. */
-function unsent(connections: number): Difference {
-  return {
-    counts: { retries: 1 },
-    again: { attempt: 0, dueMs: 1_000 },
-    requests: 4,
-    ...HELD,
-    connections,
-  };
+/** Not processed, so often: no retry, since nothing was done. */
+function unsent(requests: number): Difference {
+  return { again: { attempt: 0, dueMs: 1_000 }, requests, ...HELD };
 }
 
 /** A test of one case; one without an expectation fails. */
@@ -110,7 +104,11 @@ function complete(platform: Platform, expected: object, rows: readonly string[])
 /** Ends without an answer, which are the same for all platforms but for the delay. */
 function ends(platform: Platform, { look, retry }: { look: Look; retry: Difference }): void {
   const cases: readonly (readonly [string, ScriptedAnswer, Difference])[] = [
-    ["unsent", { end: UNSENT }, unsent(1)],
+    [
+      "unsent",
+      { end: UNSENT },
+      platform === "webpush" ? { ...unsent(4), others: "sent" } : unsent(4),
+    ],
     ["lost", { end: LOST }, retry],
     ["timed out", { end: TIMED_OUT }, retry],
     ["bad answer", { end: BAD_ANSWER }, retry],
@@ -141,7 +139,7 @@ const APNS: Readonly<Record<string, Difference>> = {
   "400 BadTopic": paused("400 BadTopic"),
   "400 DeviceTokenNotForTopic": dead(400, "DeviceTokenNotForTopic"),
   "400 DuplicateHeaders": rejected(400, "DuplicateHeaders"),
-  "400 IdleTimeout": unsent(4),
+  "400 IdleTimeout": unsent(1),
   "400 InvalidPushType": rejected(400, "InvalidPushType"),
   "400 MissingDeviceToken": rejected(400, "MissingDeviceToken"),
   "400 MissingTopic": paused("400 MissingTopic"),
@@ -177,17 +175,25 @@ for (const [status, reason] of APNS_RESPONSES) {
 complete("apns", APNS, APNS_RESPONSES.map(([status, reason]) => `${status} ${reason}`));
 ends("apns", { look: apns, retry: later("backoff") });
 
+/** A token of that age may be replaced. */
+const EARLIER_MS = 21 * 60_000;
+const idle: ScriptedAnswer = { status: 400, body: { reason: "IdleTimeout" } };
 const expired: ScriptedAnswer = { status: 403, body: { reason: "ExpiredProviderToken" } };
 const ownTopic = { content: { body: "Hello", apns: { topic: "com.example.other" } } };
 const MORE_APNS: readonly (readonly [string, Answered, Difference])[] = [
   [
+    "400 IdleTimeout of a connection that was used a minute ago, then 201",
+    { answers: [idle, OK], successMsAgo: 60_000 },
+    { ...delivered, requests: 2 },
+  ],
+  [
     "403 ExpiredProviderToken for an old token, then 201",
-    { answers: [expired, OK], afterSuccess: true },
+    { answers: [expired, OK], successMsAgo: EARLIER_MS },
     { ...delivered, requests: 2 },
   ],
   [
     "403 ExpiredProviderToken for an old token and for the next",
-    { answers: [expired], afterSuccess: true },
+    { answers: [expired], successMsAgo: EARLIER_MS },
     { ...paused("403 ExpiredProviderToken"), requests: 2 },
   ],
   [
@@ -199,9 +205,9 @@ const MORE_APNS: readonly (readonly [string, Answered, Difference])[] = [
     "410 Unregistered after the device was registered",
     {
       answers: [{ status: 410, body: { reason: "Unregistered", timestamp: 1_700_000_000_001 } }],
-      afterSuccess: true,
+      successMsAgo: EARLIER_MS,
     },
-    { ...dead(410, "Unregistered", 1 - 21 * 60_000), device: "invalid" },
+    { ...dead(410, "Unregistered", 1 - EARLIER_MS), device: "invalid" },
   ],
   [
     "400 BadTopic of the notification's own topic",
@@ -227,7 +233,7 @@ const MORE_APNS: readonly (readonly [string, Answered, Difference])[] = [
   [
     "GOAWAY for the certificate",
     { answers: [{ end: UNSENT, reason: 'GOAWAY: {"reason":"BadCertificate"}' }] },
-    paused("BadCertificate"),
+    paused("BadCertificate", 0),
   ],
   [
     "503 with Retry-After",
@@ -376,7 +382,7 @@ const WEB_PUSH: Readonly<Record<string, WebPushEntry>> = {
   "400 BadVapidPublicKey": appleSays("BadVapidPublicKey", paused("400 BadVapidPublicKey")),
   "400 BadWebPushRequest": appleSays("BadWebPushRequest", rejected(400, "BadWebPushRequest")),
   "400 BadWebPushTopic": appleSays("BadWebPushTopic", rejected(400, "BadWebPushTopic")),
-  "400 IdleTimeout": appleSays("IdleTimeout", unsent(4)),
+  "400 IdleTimeout": appleSays("IdleTimeout", unsent(1)),
   "400 VapidPkHashMismatch": appleSays("VapidPkHashMismatch", dead(400, "VapidPkHashMismatch")),
   "400 /UnauthorizedRegistration/i": [
     "<TITLE>UnauthorizedRegistration</TITLE>",
@@ -445,7 +451,7 @@ const MORE_WEB_PUSH: readonly (readonly [string, Answered, Difference])[] = [
   ],
   [
     "401 soon after a success",
-    { answers: [{ status: 401 }], service: mozilla, afterSuccess: true },
+    { answers: [{ status: 401 }], service: mozilla, successMsAgo: EARLIER_MS },
     later("backoff"),
   ],
   [
