@@ -113,7 +113,10 @@ async function connectTcp(
   let failure: unknown;
   for (const address of addresses) {
     try {
-      return await Deno.connect({ hostname: address, port, signal });
+      const conn = await Deno.connect({ hostname: address, port, signal });
+      // A request is one write: Nagle's algorithm would hold its last packet until the others are acknowledged.
+      conn.setNoDelay();
+      return conn;
     } catch (error) {
       signal.throwIfAborted();
       failure = error;
