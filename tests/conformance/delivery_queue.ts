@@ -77,12 +77,23 @@ function leaseTests(test: DeliveryTest): void {
     assertEquals((await world.commit(batch)).kind, "committed");
   });
 
-  test("opening it again ends the leases of the process before, and counts no delivery", async (world) => {
+  test("opening it again ends the leases of the process before", async (world) => {
     const batch = await claimOne(world);
     await world.fixture.reopen();
     assertEquals(await world.commit(batch), { kind: "stale" });
     const { batches: [again] } = await world.claim();
     assertEquals([again?.lease.batch, again?.deliveries], [batch.lease.batch, 1]);
+  });
+
+  test("each tenth end of the process counts as a delivery of what was leased", async (world) => {
+    await claimOne(world);
+    const deliveries = [];
+    for (let death = 1; death <= 21; death++) {
+      await world.fixture.reopen();
+      const { batches: [again] } = await world.claim();
+      deliveries.push(again?.deliveries);
+    }
+    assertEquals(deliveries, [...Array(9).fill(1), ...Array(10).fill(2), 3, 3]);
   });
 
   test("release() hands back for later, and counts no delivery", async (world) => {

@@ -83,6 +83,8 @@ export interface Batch {
   token: number;
   /** Claims of it that were not handed back. */
   deliveries: number;
+  /** Ends of the process while it was leased. */
+  deaths: number;
   leased: boolean;
   /** When it may be claimed: its time, or the end of its lease. */
   dueAt: number;
@@ -233,10 +235,18 @@ export function addBatches(
 /** Adds one batch that nobody has claimed. */
 export function addBatch(
   disk: Disk,
-  batch: Omit<Batch, "id" | "token" | "deliveries" | "leased" | "unreadable">,
+  batch: Omit<Batch, "id" | "token" | "deliveries" | "deaths" | "leased" | "unreadable">,
 ): void {
   const id = ++disk.lastBatch;
-  disk.batches.set(id, { ...batch, id, token: 0, deliveries: 0, leased: false, unreadable: false });
+  disk.batches.set(id, {
+    ...batch,
+    id,
+    token: 0,
+    deliveries: 0,
+    deaths: 0,
+    leased: false,
+    unreadable: false,
+  });
 }
 
 /** When a batch may be claimed that is not to be sent before this time: what has expired is due. */

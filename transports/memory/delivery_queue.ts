@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DEATHS_PER_DELIVERY } from "../delivery_store/limits.ts";
 import {
   type BatchResult,
   type Claimed,
@@ -111,7 +112,7 @@ function lease(batch: Batch, { now, leaseMs }: ClaimRequest): ClaimedBatch {
     app: notification.app,
     platform,
     lease: { batch: batch.id, token: batch.token },
-    deliveries: batch.deliveries,
+    deliveries: batch.deliveries + Math.floor(batch.deaths / DEATHS_PER_DELIVERY),
     notification: notification.id,
     count: numbers.length,
     attempt,

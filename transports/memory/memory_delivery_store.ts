@@ -117,8 +117,10 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     const store = new MemoryDeliveryStore(options);
     store.#disk = this.#disk;
     const now = store.#now();
-    for (const { id, token, leased } of store.#disk.batches.values()) {
-      if (leased) release(store.#disk, { batch: id, token }, now, now);
+    for (const batch of [...store.#disk.batches.values()]) {
+      if (!batch.leased) continue;
+      batch.deaths++;
+      release(store.#disk, { batch: batch.id, token: batch.token }, now, now);
     }
     return store;
   }

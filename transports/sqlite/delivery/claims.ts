@@ -20,6 +20,7 @@ import {
 } from "../rows.ts";
 import { type Batches, dueAtOf, ownerOf } from "./batches.ts";
 import { platformOf } from "./codes.ts";
+import { DEATHS_PER_DELIVERY } from "../../delivery_store/limits.ts";
 import { CLAIM_MAX, DUE_MAX } from "./limits.ts";
 import type { Outcomes } from "./operations.ts";
 
@@ -30,7 +31,8 @@ const PACED = 3;
 
 /** What a claim reads of a batch. */
 const CANDIDATE = `SELECT batch.id, batch.seq, batch.count, batch.attempt, batch.token,
-    batch.deliveries, batch.virtual_time, notification.id AS notification, rate, paced_at, expires_at
+    batch.deliveries + batch.deaths / ${DEATHS_PER_DELIVERY} AS deliveries,
+    batch.virtual_time, notification.id AS notification, rate, paced_at, expires_at
   FROM batch CROSS JOIN notification ON notification.seq = batch.seq`;
 
 function prepare(database: DatabaseSync) {
@@ -68,8 +70,8 @@ function prepare(database: DatabaseSync) {
     first: sql(`${CANDIDATE} WHERE place = 2 AND lane_id = ?
       ORDER BY batch.virtual_time, batch.id LIMIT 1`),
     firstExpired: sql(`SELECT * FROM (
-        SELECT batch.id, batch.seq, batch.count, batch.attempt, batch.token, batch.deliveries,
-          batch.virtual_time, notification.id AS notification, rate, paced_at, expires_at
+        SELECT batch.id, batch.seq, batch.count, batch.attempt, batch.token,
+          batch.deliveries + batch.deaths / ${DEATHS_PER_DELIVERY} AS deliveries, batch.virtual_time, notification.id AS notification, rate, paced_at, expires_at
         FROM notification CROSS JOIN batch INDEXED BY batch_of_notification
           ON batch.seq = notification.seq AND place = 2 AND lane_id = ?
         WHERE finished_at IS NULL AND expires_at <= ?)
@@ -106,6 +108,7 @@ function prepareLeases(database: DatabaseSync) {
       JOIN notification ON notification.seq = batch.seq JOIN lane ON lane.id = lane_id
       WHERE batch.id = ? AND token = ? AND place = 1`),
     renew: sql("UPDATE batch SET due_at = ? WHERE id = ? AND token = ? AND place = 1"),
+    died: sql("UPDATE batch SET deaths = deaths + 1 WHERE id = ?"),
     all: sql("SELECT id, token FROM batch WHERE place < 2 AND place = 1"),
     release: sql(
       "UPDATE batch SET place = 0, due_at = ?, deliveries = deliveries - 1 WHERE id = ?",
@@ -266,13 +269,14 @@ export class Claims {
   }
 
   /**
-   * Hands back the batches of a process that has ended; says how many. That it was killed is no fault of
-   * theirs: the claims do not count among their deliveries.
+   * Hands back the batches of a process that has ended; says how many. That it was killed is hardly their
+   * fault: only each tenth time counts as a delivery.
    */
   endAll(now: number): number {
     const held = this.#leases.all.all();
     for (const row of held) {
       const lease = { batch: integerColumn(row, "id"), token: integerColumn(row, "token") };
+      this.#leases.died.run(lease.batch);
       this.release(lease, now, now);
     }
     return held.length;

@@ -146,6 +146,7 @@ export const DELIVERY_SCHEMA: Schema = {
        attempt INTEGER NOT NULL,
        token INTEGER NOT NULL DEFAULT 0,
        deliveries INTEGER NOT NULL DEFAULT 0,
+       deaths INTEGER NOT NULL DEFAULT 0,
        place INTEGER NOT NULL DEFAULT 0,
        due_at INTEGER NOT NULL,
        virtual_time INTEGER NOT NULL
