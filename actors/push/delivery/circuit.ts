@@ -54,7 +54,12 @@ export class Circuit {
       this.#state = "probing";
       return { kind: "probe" };
     }
-    return { kind: "wait", ms: Math.max(this.#openUntil - now, CIRCUIT_MIN_MS) };
+    return { kind: "wait", ms: this.pauseMs(now) };
+  }
+
+  /** After how many milliseconds it is worth asking again, at least the first pause. */
+  pauseMs(now: number): number {
+    return Math.max(this.#openUntil - now, CIRCUIT_MIN_MS);
   }
 
   /**

@@ -299,7 +299,7 @@ function open<C extends ProviderConnection>(
   const started = state.connections.start({ destination, id, owner: ctx.self }, `${id}`);
   if (started === "full" || started === "stopped") {
     retireIdle(state, Infinity);
-    if (pool.living === 0) returnWaiting(pool, "no room for another connection", RETRY_MIN_MS, ctx);
+    if (pool.living === 0) returnWaiting(pool, "no room for another connection", ctx);
     return;
   }
   pool.lines.set(id, {
@@ -319,9 +319,9 @@ function open<C extends ProviderConnection>(
 function returnWaiting<C extends ProviderConnection>(
   pool: DestinationPool<C, Cargo<C>>,
   reason: string,
-  afterMs: number,
   ctx: Context<GatewayProtocol<C>>,
 ): void {
+  const afterMs = pool.circuit.pauseMs(ctx.now());
   for (const cargo of pool.waiting.splice(0)) {
     // A probe that never left says nothing, and the next one may try.
     if (cargo.probe) pool.circuit.record(0, 0, ctx.now(), ctx.random());
@@ -375,9 +375,7 @@ function failed<C extends ProviderConnection>(
   pool.failed(ctx.now());
   if (pool.living > 0) return;
   judge(state, pool, () => pool.circuit.unreachable(ctx.now(), ctx.random()));
-  const permit = pool.circuit.permit(ctx.now());
-  const afterMs = permit.kind === "wait" ? permit.ms : CIRCUIT_MIN_MS;
-  returnWaiting(pool, `no connection: ${reason}`, afterMs, ctx);
+  returnWaiting(pool, `no connection: ${reason}`, ctx);
 }
 
 /** Gives what waits to connections with room. */
@@ -452,9 +450,11 @@ function settle<C extends ProviderConnection>(
     else if (verdict.kind !== "unsent") good++;
     job.settle(leg.places[index] ?? 0, verdict);
   }
+  const { closed } = pool.circuit;
   if (probe || good + bad > 0) {
     judge(state, pool, () => pool.circuit.record(good, bad, ctx.now(), ctx.random()));
   }
+  if (closed && !pool.circuit.closed) returnWaiting(pool, "the provider does not work", ctx);
   if (unsent.length > 0) {
     dispatch(state, { ...cargo, indexes: unsent, resends: resends + 1, probe: false }, ctx);
   }

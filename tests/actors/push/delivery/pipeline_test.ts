@@ -252,6 +252,17 @@ Deno.test("pipeline sends a failing provider a tenth of its load, and all of it 
   assert(delivered > 5_000, `${delivered} delivered half a minute later`);
 });
 
+Deno.test("pipeline hands back what waits for a connection when its provider turns out to fail", async () => {
+  await using pipeline = await DeliveryWorld.open();
+  await pipeline.app();
+  await pipeline.devices(16_000);
+  pipeline.script.answer = () => BUSY;
+  const id = await pipeline.send();
+  await pipeline.world.advance(900);
+  assertEquals(pipeline.requests, 2_000); // What the first connection was given before it answered.
+  assertEquals((await pipeline.status(id)).counts.pending, 16_000);
+});
+
 Deno.test("pipeline gives up at the notification's expiry", async () => {
   await using pipeline = await DeliveryWorld.open();
   await pipeline.app();
