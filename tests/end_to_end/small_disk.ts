@@ -9,11 +9,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { Arrivals, within } from "../support/arrivals.ts";
-import { programPath } from "../support/programs.ts";
+import { within } from "../support/arrivals.ts";
+import { breakSyncs, fillDisk } from "../support/broken_disk.ts";
 import { PushClient, type Registration } from "../support/push_client.ts";
 import { opaqueBody, post } from "../support/sender.ts";
-import { eachLine, Service } from "../support/service.ts";
+import { Service } from "../support/service.ts";
 
 /** How long the service may take to notice, and to come back, in milliseconds. */
 const NOTICE_MS = 20_000;
@@ -31,7 +31,7 @@ await away.close();
 let accepted = 0;
 
 await postStored(201);
-await fill(`${disk}/ballast`);
+await fillDisk(`${disk}/ballast`);
 await degrade();
 await Deno.remove(`${disk}/ballast`);
 await recover();
@@ -93,37 +93,4 @@ async function ready(expected: 200 | 503): Promise<void> {
   };
   const text = await within(asking(), NOTICE_MS, `readiness to be ${expected}`);
   assert(text.includes(`"name":"store","ok":${expected === 200}`), text);
-}
-
-/** Takes all space there is. */
-async function fill(path: string): Promise<void> {
-  using file = await Deno.open(path, { write: true, create: true });
-  const block = new Uint8Array(4_096);
-  try {
-    for (;;) await file.write(block);
-  } catch (error) {
-    if (!(error instanceof Error && /os error 28/.test(error.message))) throw error;
-  }
-}
-
-/** Lets every `fsync` of a process fail, as a dying disk does, until it is disposed. */
-async function breakSyncs(pid: number): Promise<AsyncDisposable> {
-  const calls = "fsync,fdatasync";
-  const what = ["-e", `trace=${calls}`, "-e", `inject=${calls}:error=EIO`];
-  const tracer = new Deno.Command(programPath("strace"), {
-    args: ["-f", "-p", `${pid}`, ...what],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const lines = new Arrivals<string>();
-  const read = eachLine(tracer.stderr, (line) => lines.add(line));
-  await lines.next((line) => line.includes("attached"), { what: "strace to attach" });
-  return {
-    async [Symbol.asyncDispose]() {
-      tracer.kill("SIGINT");
-      await tracer.status;
-      await read;
-    },
-  };
 }
