@@ -12,6 +12,7 @@ import type { Finding } from "../transports/command_line/check_report.ts";
 import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { broadcastSource } from "./broadcast_source.ts";
+import { deliveryFindings } from "./check_delivery.ts";
 import { openStore, storeText } from "./open_store.ts";
 import { listening, startError } from "./start_error.ts";
 import { readTls } from "./tls.ts";
@@ -28,6 +29,7 @@ export async function checkNode(settings: Settings): Promise<readonly Finding[]>
     ),
     keyFinding("API token", "api-token", loadApiToken(settings.data, settings.apiToken)),
     await storeFinding(settings),
+    ...await deliveryFindings(settings, Date.now()),
   ];
   findings.push(...certificateFindings(settings, Date.now()));
   findings.push(

@@ -9,7 +9,13 @@ import {
   type EncryptionOptions,
   EncryptionThreads,
 } from "../transports/webpush/mod.ts";
-import { openCrypto } from "../transports/webpush/crypto.ts";
+import { type CryptoName, openCrypto } from "../transports/webpush/crypto.ts";
+
+/** Which library encrypts, with the permissions this process has. */
+export function encryptionName(): CryptoName {
+  using crypto = openCrypto();
+  return crypto.name;
+}
 
 /** Encryption that begins when it is needed. */
 export function lazyEncryption(options: EncryptionOptions): Encryption {
@@ -20,9 +26,8 @@ export function lazyEncryption(options: EncryptionOptions): Encryption {
     threads.catch(() => threads = undefined);
     return threads;
   };
-  using crypto = openCrypto();
   return {
-    name: crypto.name,
+    name: encryptionName(),
     encrypt: async (plaintext, keys) => await (await start()).encrypt(plaintext, keys),
     async [Symbol.asyncDispose]() {
       await (await threads)?.[Symbol.asyncDispose]();

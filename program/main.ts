@@ -18,6 +18,7 @@ import { checkNode } from "./check.ts";
 import { PROCESS } from "./commands/world.ts";
 import { runClient } from "./commands/run_client.ts";
 import { runDemo } from "./demo.ts";
+import { encryptionName } from "./lazy_encryption.ts";
 import type { Node } from "./node.ts";
 import { openNode } from "./open_node.ts";
 import { storeText } from "./open_store.ts";
@@ -116,7 +117,7 @@ async function serveUntilStopped(settings: Settings, json: boolean, log: Log): P
       newToken: token.origin === "made" ? { token: token.secret, path: token.path } : undefined,
     }),
   );
-  log.info("ready", { ...node.ports, version: VERSION });
+  log.info("ready", { ...node.ports, version: VERSION, message_encryption: encryptionName() });
   return await untilStopped(node, log);
 }
 

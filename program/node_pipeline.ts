@@ -7,19 +7,16 @@
 import type { System } from "../actors/mod.ts";
 import type { Sink } from "../actors/push/delivery/ports.ts";
 import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
-import { readTextFile } from "../transports/command_line/read_file.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
 import { StoreOpenError } from "../transports/sqlite/errors.ts";
 import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
-import { openWebhookSink } from "../transports/webhook/webhook_sink.ts";
+import { openWebhookSink, type WebhookSink } from "../transports/webhook/webhook_sink.ts";
+import { readRoots } from "./ca_file.ts";
 import { Pipeline } from "./pipeline.ts";
 import { StartError } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
-
-/** Largest file of roots: those of a whole operating system are a quarter of it. */
-const CA_FILE_BYTES_MAX = 1_048_576;
 
 /** A delivery store that can be closed. */
 export type OpenDeliveryStore = DeliveryStore & Queue & AsyncDisposable;
@@ -76,28 +73,41 @@ export async function openDeliveryStore(
   }
 }
 
-function rootsOf({ caFile }: Settings): readonly string[] {
-  if (caFile === undefined) return [];
-  const read = readTextFile(caFile, CA_FILE_BYTES_MAX);
-  if (read.kind === "text") return [read.text];
-  throw new StartError(`ca-file: ${caFile} ${read.cause}`, 1);
+/**
+ * The webhook the settings name; nothing is sent.
+ *
+ * @throws {StartError} When it cannot be used; the text names the setting and not the address.
+ */
+export function openWebhook(
+  { webhookUrl, webhookSecret, webhookRows }: Settings,
+  caCerts: readonly string[],
+): WebhookSink | undefined {
+  if (webhookUrl === undefined) return undefined;
+  const secret = webhookSecret?.reveal();
+  if (secret === undefined) {
+    throw new StartError("webhook-secret: webhook-url needs it, to sign what it posts", 2);
+  }
+  const opened = openWebhookSink({ url: webhookUrl, secret, rows: webhookRows, caCerts });
+  // Its problems begin with url or secret.
+  if (opened.kind === "refused") throw new StartError(`webhook-${opened.problem}`, 2);
+  return opened.sink;
+}
+
+function rootsOf(settings: Settings): readonly string[] {
+  const roots = readRoots(settings);
+  if (roots.kind === "failed") throw new StartError(roots.problem, 1);
+  return roots.pem;
 }
 
 function sinksOf(
-  { webhookUrl, webhookSecret, webhookRows, resultsFile, resultsRows }: Settings,
+  settings: Settings,
   caCerts: readonly string[],
   resources: AsyncDisposableStack,
 ): readonly Sink[] {
+  const { resultsFile, resultsRows } = settings;
   const sinks: Sink[] = [];
-  if (webhookUrl !== undefined) {
-    const secret = webhookSecret?.reveal();
-    if (secret === undefined) {
-      throw new StartError("webhook-secret: webhook-url needs it, to sign what it posts", 2);
-    }
-    const opened = openWebhookSink({ url: webhookUrl, secret, rows: webhookRows, caCerts });
-    if (opened.kind === "refused") throw new StartError(`webhook: ${opened.problem}`, 2);
-    sinks.push(resources.use(opened.sink));
-  }
+  const webhook = openWebhook(settings, caCerts);
+  if (webhook !== undefined) sinks.push(resources.use(webhook));
   if (resultsFile !== undefined) {
     sinks.push(resources.use(new NdjsonFileSink({ path: resultsFile, rows: resultsRows })));
   }

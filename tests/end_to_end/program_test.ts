@@ -207,6 +207,13 @@ Deno.test("check finds everything that is wrong in one run", async () => {
   assertEquals(failed, ["certificate", "device sockets"]);
 });
 
+Deno.test("serve logs once which library encrypts messages", async () => {
+  await using service = await Service.start();
+  await service.stop();
+  const told = service.stderr.matchAll(/"message_encryption":"(libcrypto|node:crypto)"/g);
+  assertEquals([...told].length, 1);
+});
+
 Deno.test("keys are printed once, and secrets nowhere else", async () => {
   await using data = await folder();
   const made = JSON.parse((await run(["keys", "token", "--json", "--data", data.path])).stdout);
