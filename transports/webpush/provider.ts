@@ -144,6 +144,8 @@ interface Group {
   readonly service: PushOrigin;
   readonly places: number[];
   readonly paths: string[];
+  /** Its messages, once they are encrypted or on their way to be. */
+  encrypted?: Promise<EncryptedBlock | "busy" | "broken"> | undefined;
 }
 
 /** One notification, ready for any of its recipients. */
@@ -199,21 +201,20 @@ class WebPushMessage {
     group: Group,
     indexes: readonly number[],
   ): Promise<Answers> {
-    const { encryption, plaintext, signer } = this.#options;
+    const { signer } = this.#options;
     const { origin } = group.service;
-    const keys = keysOf(recipients.keys, indexes.map((index) => group.places[index] ?? 0));
-    const block = await encryption.encrypt(plaintext, keys).catch(() => "broken" as const);
+    const { block, rows } = await this.#encrypt(recipients, group, indexes);
     if (block === "busy" || block === "broken") {
       const verdict = block === "busy" ? BUSY : BROKEN;
       return { verdicts: [verdict], of: new Uint16Array(indexes.length) };
     }
     const bad = new Set(block.bad);
-    const good = [...indexes.keys()].filter((row) => !bad.has(row));
+    const good = [...indexes.keys()].filter((position) => !bad.has(rows[position] ?? 0));
     const paths = indexes.map((index) => group.paths[index] ?? "/");
     const answers = await sendRenewing(good, {
       credential: await signer.authorization(origin),
-      send: (token, rows) =>
-        this.#exchange(connection, group.service, { token, block, paths, rows }),
+      send: (token, positions) =>
+        this.#exchange(connection, group.service, { token, block, rows, paths, positions }),
       renew: async (refused, { status, reason }) =>
         signer.trusted(origin)
           // Others were accepted with the same credentials: it is something with this subscription.
@@ -225,25 +226,51 @@ class WebPushMessage {
     return good.length === indexes.length ? believed : withBad(believed, good, indexes.length);
   }
 
+  /**
+   * Encrypts for these recipients; for all of a leg at once and once for all: what a connection that went
+   * away did not process is sent again as it is. Each recipient's body is at its row of the block.
+   */
+  async #encrypt(recipients: Recipients, group: Group, indexes: readonly number[]) {
+    const { encryption, plaintext } = this.#options;
+    const encrypt = async (places: readonly number[]) => {
+      const keys = keysOf(recipients.keys, places);
+      return await encryption.encrypt(plaintext, keys).catch(() => "broken" as const);
+    };
+    if (indexes.length < group.places.length && group.encrypted === undefined) {
+      const block = await encrypt(indexes.map((index) => group.places[index] ?? 0));
+      return { block, rows: [...indexes.keys()] };
+    }
+    group.encrypted ??= encrypt(group.places);
+    const block = await group.encrypted;
+    if (block === "busy" || block === "broken") group.encrypted = undefined;
+    return { block, rows: indexes };
+  }
+
   async #exchange(
     connection: HttpConnection,
     service: PushOrigin,
     requests: {
       readonly token: string;
       readonly block: EncryptedBlock;
-      readonly paths: readonly string[];
+      /** Where in the block the body of each is. */
       readonly rows: readonly number[];
+      readonly paths: readonly string[];
+      /** Which of them are sent. */
+      readonly positions: readonly number[];
     },
   ): Promise<Folded<Verdict | Renew>> {
-    const { token, block, paths, rows } = requests;
+    const { token, block, rows, paths, positions } = requests;
     const { clock, signer } = this.#options;
-    if (rows.length === 0) return { verdicts: [], of: new Uint16Array(0) };
+    if (positions.length === 0) return { verdicts: [], of: new Uint16Array(0) };
     const { bodies, bodyBytes } = block;
     const answers = await connection.exchange({
       head: this.#head(service, token, bodyBytes),
-      paths: rows.map((row) => paths[row] ?? "/"),
+      paths: positions.map((position) => paths[position] ?? "/"),
       fields: [],
-      bodies: rows.map((row) => bodies.subarray(row * bodyBytes, (row + 1) * bodyBytes)),
+      bodies: positions.map((position) => {
+        const at = (rows[position] ?? 0) * bodyBytes;
+        return bodies.subarray(at, at + bodyBytes);
+      }),
     });
     const folded = foldAnswers(
       answers,

@@ -309,6 +309,26 @@ Deno.test("Leg.send() gives a recipient whose key is no point its verdict, and s
   assertEquals(connection.requests.map(({ path }) => path), ["/a", "/c"]);
 });
 
+Deno.test("Leg.send() encrypts a leg once, and sends parts of it again as they are", async () => {
+  const inline = inlineEncryption(nodeCrypto);
+  let calls = 0;
+  const { provider } = newProvider({
+    ...inline,
+    encrypt(plaintext, keys) {
+      calls++;
+      return inline.encrypt(plaintext, keys);
+    },
+  });
+  const leg = await onlyLeg(provider, at(`${ORIGIN}/a`, `${ORIGIN}/b`, `${ORIGIN}/c`));
+  const [first, second] = [new ScriptedConnection(), new ScriptedConnection()];
+  await sendAll(leg, first);
+  await leg.send(second, [2, 1]);
+  assertEquals(calls, 1);
+  const bodies = (connection: ScriptedConnection) => connection.requests.map(({ body }) => body);
+  assertEquals(second.requests.map(({ path }) => path), ["/c", "/b"]);
+  assertEquals(bodies(second), [bodies(first)[2], bodies(first)[1]]);
+});
+
 Deno.test("Leg.send() asks nothing of a connection when no key is good", async () => {
   const { provider } = newProvider();
   const leg = await onlyLeg(provider, { ...at(`${ORIGIN}/a`), keys: new Uint8Array(81) });
