@@ -289,7 +289,20 @@ function pauseTests(test: DeliveryTest): void {
     assertEquals((await world.claim()).batches.length, 1);
   });
 
-  test("what has expired is claimed from a paused lane, but not from a held one", async (world) => {
+  test("what has expired is claimed from a held lane, and nothing else", async (world) => {
+    await world.populate(0);
+    const expiresAt = world.now + 100;
+    await world.submitTokens(1, { expiresAt });
+    await world.submitTokens(1, { expiresAt: expiresAt + 900 });
+    const held = { lanes: [{ ...lane, inFlight: 0, held: true }] };
+    assertEquals((await world.claim(held)).batches, []);
+    world.clock.nowMs = expiresAt;
+    assertEquals((await world.claim(held)).batches.length, 1);
+    assertEquals((await world.claim(held)).batches, []);
+    assertEquals((await world.claim()).batches.length, 1);
+  });
+
+  test("what has expired is claimed from a paused lane", async (world) => {
     await world.populate(0);
     const expiresAt = world.now + 100;
     await world.submitTokens(1, { expiresAt });
@@ -297,8 +310,6 @@ function pauseTests(test: DeliveryTest): void {
     await world.store.pause(lane, "why", world.now);
     assertEquals(await world.claim(), { batches: [], dueAt: expiresAt });
     world.clock.nowMs = expiresAt;
-    const held = { lanes: [{ ...lane, inFlight: 0, held: true }] };
-    assertEquals((await world.claim(held)).batches, []);
     const { batches, dueAt } = await world.claim();
     assertEquals(batches.length, 1);
     assertEquals(dueAt, expiresAt + 900);

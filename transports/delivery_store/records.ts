@@ -229,7 +229,7 @@ export interface ClaimedBatch extends Lane {
 export interface LaneLoad extends Lane {
   /** Its batches in flight on this node. */
   readonly inFlight: number;
-  /** Whether nothing of it is to be claimed now. */
+  /** Whether nothing of it is to be sent now: only what has expired is claimed. */
   readonly held: boolean;
 }
 

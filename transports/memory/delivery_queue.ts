@@ -48,15 +48,18 @@ export function claim(disk: Disk, request: ClaimRequest): Claimed {
   const loads = new Map(request.lanes.map((load) => [laneOf(disk, load.app, load.platform), load]));
   const free = new Map([...disk.lanes.values()].map((lane) => {
     const load = loads.get(lane);
-    return [lane, load?.held === true ? 0 : request.laneBatchesMax - (load?.inFlight ?? 0)];
+    return [lane, request.laneBatchesMax - (load?.inFlight ?? 0)];
   }));
+  const held = new Set([...loads].flatMap(([lane, load]) => load.held ? [lane] : []));
   const batches: ClaimedBatch[] = [];
   while (batches.length < request.batchesMax) {
     const batch = [...disk.batches.values()]
       .filter((candidate) => {
         const lane = laneOf(disk, candidate.entry.notification.app, candidate.platform);
         return (free.get(lane) ?? 0) > 0 &&
-          claimableAt(disk, candidate, request.now) <= request.now;
+          claimableAt(disk, candidate, request.now) <= request.now &&
+          // What has expired takes nothing of a provider that wants to be left alone.
+          (!held.has(lane) || candidate.entry.notification.expiresAt <= request.now);
       })
       .sort((a, b) => compareTurns(disk, a, b) || a.virtualTime - b.virtualTime)[0];
     if (batch === undefined) break;

@@ -59,7 +59,7 @@ export interface ClaimedBatch extends Lane {
 export interface LaneLoad extends Lane {
   /** Its batches in flight on this node. */
   readonly inFlight: number;
-  /** Whether nothing of it is to be claimed now. */
+  /** Whether nothing of it is to be sent now: only what has expired is claimed. */
   readonly held: boolean;
 }
 
@@ -92,7 +92,7 @@ export interface Claimed {
  * renewed ends, and the batch is claimed again.
  */
 export interface Queue {
-  /** Takes leases on batches that are due. A batch of an expired notification is due even if its lane is paused. */
+  /** Takes leases on batches that are due. A batch of an expired notification is due even if its lane is paused or held. */
   claim(request: ClaimRequest): Promise<Claimed>;
   /** Prolongs leases; answers for each whether it is still held. */
   renew(leases: readonly Lease[], until: number): Promise<readonly boolean[]>;

@@ -121,6 +121,7 @@ interface Lane {
   readonly id: number;
   readonly app: string;
   readonly platform: number;
+  /** Whether only what has expired may be claimed of it: it is paused, or held. */
   readonly paused: boolean;
   servedAt: number;
   free: number;
@@ -197,19 +198,18 @@ export class Claims {
 
   #readyLanes({ lanes, laneBatchesMax }: ClaimRequest): Lane[] {
     const loads = new Map(lanes.map((load) => [laneKey(load.app, load.platform), load]));
-    return this.#sql.readyLanes.all().flatMap((row) => {
+    return this.#sql.readyLanes.all().map((row) => {
       const app = textColumn(row, "app");
       const platform = integerColumn(row, "platform");
       const load = loads.get(laneKey(app, platformOf(platform)));
-      const lane: Lane = {
+      return {
         id: integerColumn(row, "id"),
         app,
         platform,
-        paused: optionalTextColumn(row, "pause_reason") !== undefined,
+        paused: load?.held === true || optionalTextColumn(row, "pause_reason") !== undefined,
         servedAt: integerColumn(row, "served_at"),
         free: laneBatchesMax - (load?.inFlight ?? 0),
       };
-      return load?.held === true ? [] : [lane];
     });
   }
 
