@@ -109,6 +109,9 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
 async function serveUntilStopped(settings: Settings, json: boolean, log: Log): Promise<number> {
   const { node, telemetry, token } = await openNode(settings, { log, clock: CLOCK });
   using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
+  // Heard from before anybody is told that it runs, so that no signal finds it unprepared.
+  const stopped = untilStopped(node, log);
+  log.info("ready", { ...node.ports, version: VERSION, message_encryption: encryptionName() });
   print(
     json ? readyJson(node.ports) : readyText({
       version: VERSION,
@@ -117,8 +120,7 @@ async function serveUntilStopped(settings: Settings, json: boolean, log: Log): P
       newToken: token.origin === "made" ? { token: token.secret, path: token.path } : undefined,
     }),
   );
-  log.info("ready", { ...node.ports, version: VERSION, message_encryption: encryptionName() });
-  return await untilStopped(node, log);
+  return await stopped;
 }
 
 /** Waits for a signal or for the tree's own end, and stops the node in order. */
