@@ -210,7 +210,7 @@ export async function measureMemory(
   const readings = [];
   for (const recipients of sizes) {
     await campaign.register(recipients);
-    let rssMb = 0;
+    let rssMb = rss();
     const sampled = setInterval(() => rssMb = Math.max(rssMb, rss()), 100);
     await campaign.send();
     clearInterval(sampled);
