@@ -105,7 +105,7 @@ class RouterWorld implements AsyncDisposable {
   /** Makes the router crash. */
   async crash(): Promise<void> {
     const end = { lane: { app: "", platform: "apns" }, holdMs: 0, incarnation: 0 } as const;
-    const broken = Object.defineProperty({ ...end }, "incarnation", {
+    const broken = Object.defineProperty({ ...end }, "lane", {
       get: () => {
         throw new Error("broken on purpose");
       },
