@@ -16,7 +16,7 @@ import type {
   Source,
 } from "../actors/push/delivery/ports.ts";
 import type { Platform } from "../actors/push/delivery/records.ts";
-import { BarFeed } from "../actors/push/delivery/sinks/monitor.ts";
+import { type Bar, BarFeed } from "../actors/push/delivery/sinks/monitor.ts";
 import type { SubmitResult } from "../actors/push/delivery/sources/source.ts";
 import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
 import { type PipelineRefs, pipelineTree } from "../actors/push/delivery/tree.ts";
@@ -46,6 +46,9 @@ export type { DeliveryRow } from "../actors/push/delivery/records.ts";
 
 /** Time after its end for which a notification's results are kept, unless somebody says otherwise. */
 const RETENTION_MS = 30 * 86_400_000;
+
+/** Time the monitor has to answer: whoever asks for a status is a person or a page. */
+const BARS_MS = 1_000;
 
 /** Hears of everything the pipeline does. */
 export type PipelineObserver = Observer & { readonly delivery: DeliveryObserver };
@@ -126,6 +129,7 @@ export class Pipeline implements AsyncDisposable {
       wake: () => this.#wake(),
       resumed: (lane) => void this.#refs?.delivery.guard.trySend("trust", lane),
       observer: observer.delivery,
+      bars: (since) => this.#bars(since),
       node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
     });
   }
@@ -184,6 +188,11 @@ export class Pipeline implements AsyncDisposable {
         ...(webPushConnections === undefined ? {} : { connectionsMax: webPushConnections }),
       }),
     };
+  }
+
+  async #bars(since: number): Promise<readonly Bar[]> {
+    if (this.#refs === undefined) throw new Error("The pipeline has not started");
+    return await this.#refs.sinks.monitor.within(BARS_MS).ask("bars", since);
   }
 
   #wake(): void {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NodeAnswer } from "../../transports/api_client/answers.ts";
+import type { NodeAnswer, RatesAnswer } from "../../transports/api_client/answers.ts";
 import type { ClientSettings } from "../../transports/command_line/client_settings.ts";
 import { reportText, wentWell } from "../../transports/command_line/notification_report.ts";
 import { grouped } from "../../transports/command_line/shown_number.ts";
@@ -25,7 +25,7 @@ export async function nodeStatus(
   return 0;
 }
 
-function nodeText({ node, queue, lanes }: NodeAnswer): string {
+function nodeText({ node, queue, lanes, rates }: NodeAnswer): string {
   const head = [
     ["node", `${node.id}, version ${node.version}, since ${node.startedAt}`],
     ["batches", `${grouped(queue.waiting)} waiting, ${grouped(queue.leased)} in flight`],
@@ -37,9 +37,29 @@ function nodeText({ node, queue, lanes }: NodeAnswer): string {
     grouped(leased),
     pause === null ? "" : `since ${pause.since}: ${pause.reason}`,
   ]);
-  if (rows.length === 0) return `${table(head)}\n`;
   const titles = ["app", "platform", "waiting", "in flight", "paused"];
-  return `${table(head)}\n\n${table([titles, ...rows], { right: [2, 3] })}\n`;
+  const parts = [
+    table(head),
+    ...(rows.length === 0 ? [] : [table([titles, ...rows], { right: [2, 3] })]),
+    ...(rates === null ? [] : [ratesText(rates)]),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+/** Platforms on which something ended; a line alone when that is none. */
+function ratesText({ seconds, platforms }: RatesAnswer): string {
+  const rows = Object.entries(platforms).flatMap(([name, rates]) => {
+    const { delivered, tokenInvalid, rejected, expired, failed, retries } = rates;
+    const shown = [delivered, tokenInvalid, rejected + expired + failed, retries];
+    return shown.every((rate) => rate === 0) ? [] : [[name, ...shown.map(rateText)]];
+  });
+  if (rows.length === 0) return table([[`nothing ended in the last ${seconds} seconds`]]);
+  const titles = [`last ${seconds} s`, "delivered", "dead tokens", "failed", "retries"];
+  return table([titles, ...rows], { right: [1, 2, 3, 4] });
+}
+
+function rateText(perSecond: number): string {
+  return perSecond > 0 && perSecond < 1 ? "<1/s" : `${grouped(perSecond)}/s`;
 }
 
 /**

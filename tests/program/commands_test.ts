@@ -282,3 +282,44 @@ Deno.test("A command tells in a sentence what to do about the node and the token
     assert(!error.message.includes(TOKEN));
   }
 });
+
+Deno.test("status shows lanes, and the rates of platforms on which something ended", async () => {
+  const zeros = { delivered: 0, tokenInvalid: 0, rejected: 0, expired: 0, failed: 0, retries: 0 };
+  const node = { id: "a1", version: "1.0.0", startedAt: "2030-01-01T00:00:00.000Z" };
+  const lane = { app: "shop", platform: "apns", waiting: 1_200, leased: 16, pause: null };
+  const apns = {
+    ...zeros,
+    delivered: 1_234.5,
+    tokenInvalid: 2,
+    rejected: 1,
+    failed: 2,
+    retries: 0.1,
+  };
+  const busy = { seconds: 10, platforms: { apns, fcm: zeros } };
+  const idle = { seconds: 10, platforms: { apns: zeros, fcm: zeros } };
+  const status = (lanes: readonly unknown[], rates: unknown) =>
+    json({ node, queue: { waiting: 1_200, leased: 16 }, lanes, rates });
+  await using stage = new Stage({
+    "GET /v1/status": [status([lane], busy), status([], idle), status([], null)],
+  });
+  const texts: string[] = [];
+  for (let times = 0; times < 3; times++) {
+    stage.out = "";
+    assertEquals(await stage.run("status"), 0);
+    texts.push(stage.out);
+  }
+  const head = `  node     a1, version 1.0.0, since 2030-01-01T00:00:00.000Z
+  batches  1,200 waiting, 16 in flight
+`;
+  assertEquals(texts, [
+    `${head}
+  app   platform  waiting  in flight  paused
+  shop  apns        1,200         16
+
+  last 10 s  delivered  dead tokens  failed  retries
+  apns         1,235/s          2/s     3/s     <1/s
+`,
+    `${head}\n  nothing ended in the last 10 seconds\n`,
+    head,
+  ]);
+});

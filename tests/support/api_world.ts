@@ -114,6 +114,7 @@ export class ApiWorld implements AsyncDisposable {
           if (event.kind === "submitted") this.submitted.push(event.app);
         },
       },
+      bars: () => Promise.resolve([]),
       node: { id: "node-1", version: "1.2.3", startedAt: new Date(NOW).toISOString() },
     });
   }

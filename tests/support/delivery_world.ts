@@ -263,6 +263,7 @@ export class DeliveryWorld implements AsyncDisposable {
       },
       resumed: (lane) => void delivery.guard.trySend("trust", lane),
       observer: { record: (event) => this.#heard(event) },
+      bars: (since) => this.refs.sinks.monitor.ask("bars", since),
       node: { id: "node-1", version: "1.0.0", startedAt: new Date(WORLD_START).toISOString() },
     });
   }

@@ -62,6 +62,19 @@ const COUNTS = object({
   retries: COUNT,
 });
 
+/** Means a second; with tenths. */
+const RATE = { type: "number", minimum: 0 } as const;
+
+const RATES = object({
+  delivered: RATE,
+  tokenInvalid: RATE,
+  rejected: RATE,
+  expired: RATE,
+  failed: RATE,
+  cancelled: RATE,
+  retries: RATE,
+});
+
 const NOTIFICATION = {
   id: { type: "string", format: "uuid" },
   app: TEXT,
@@ -153,7 +166,15 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
       leased: COUNT,
       pause: orNull(ref("Pause")),
     })),
+    rates: {
+      ...orNull(object({
+        seconds: COUNT,
+        platforms: object({ apns: ref("Rates"), fcm: ref("Rates"), webpush: ref("Rates") }),
+      })),
+      description: "What ended on this node in the last seconds; null when that is not known now.",
+    },
   }),
+  Rates: RATES,
   DeadLetters: object({
     deadLetters: list(object({ source: TEXT, id: TEXT, reason: TEXT, body: TEXT, at: TIME })),
   }),

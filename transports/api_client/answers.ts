@@ -147,6 +147,32 @@ export interface NodeAnswer {
   readonly queue: { readonly waiting: number; readonly leased: number };
   /** Lanes with work or a pause. */
   readonly lanes: readonly LaneAnswer[];
+  /** What ended in the last seconds; `null` when the node does not know. */
+  readonly rates: RatesAnswer | null;
+}
+
+/** What ends on one platform, a second. */
+export interface PlatformRates {
+  /** Accepted by the provider. */
+  readonly delivered: number;
+  /** Dead addresses. */
+  readonly tokenInvalid: number;
+  /** Refused for what was sent. */
+  readonly rejected: number;
+  /** Not sent in time. */
+  readonly expired: number;
+  /** Given up. */
+  readonly failed: number;
+  /** Requests that are to be sent again. */
+  readonly retries: number;
+}
+
+/** What ends, a second. */
+export interface RatesAnswer {
+  /** Seconds over which these are the means. */
+  readonly seconds: number;
+  /** By platform. */
+  readonly platforms: Readonly<Record<string, PlatformRates>>;
 }
 
 /** One thing that is wrong with a request. */
@@ -215,6 +241,15 @@ const counts = v.looseObject({
   failed: count,
   cancelled: count,
   pending: count,
+  retries: count,
+});
+
+const rates = v.looseObject({
+  delivered: count,
+  tokenInvalid: count,
+  rejected: count,
+  expired: count,
+  failed: count,
   retries: count,
 });
 
@@ -293,6 +328,7 @@ export const readNode: AnswerReader<NodeAnswer> = reader(v.looseObject({
       pause: v.nullable(pause),
     }),
   ),
+  rates: v.nullable(v.looseObject({ seconds: count, platforms: v.record(text, rates) })),
 }));
 
 /** Reads a problem document. */

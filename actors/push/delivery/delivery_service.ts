@@ -31,7 +31,9 @@ import {
   readResume,
 } from "./page_input.ts";
 import type { DeliveryObserver } from "./ports.ts";
+import { type Rates, rateSince, ratesOf } from "./rates.ts";
 import { type DeviceRecord, type DirectRecipient, type Platform, PLATFORMS } from "./records.ts";
+import type { Bar } from "./sinks/monitor.ts";
 import type { DeliveryStore, Lane } from "./store.ts";
 import { readSubmission } from "./submission.ts";
 import {
@@ -90,6 +92,8 @@ export interface PipelineStatus {
   readonly queue: { readonly waiting: number; readonly leased: number };
   /** Every lane with work or a pause. */
   readonly lanes: readonly LaneView[];
+  /** What ended on this node in the last seconds; `null` when its monitor does not answer. */
+  readonly rates: Rates | null;
 }
 
 /** What is told of the node. */
@@ -121,6 +125,8 @@ export interface DeliveryServiceParts {
   readonly resumed: (lane: Lane) => void;
   /** Hears of accepted notifications. */
   readonly observer: DeliveryObserver;
+  /** The monitor's bars of this second and all after it; rejects when it does not answer. */
+  readonly bars: (since: number) => Promise<readonly Bar[]>;
   /** What is told of the node. */
   readonly node: NodeFacts;
 }
@@ -384,13 +390,26 @@ export class DeliveryService {
 
   /** How the pipeline is loaded. */
   async status(): Promise<PipelineStatus> {
-    const lanes = (await this.#parts.store.lanes()).map(laneView);
+    const [found, rates] = await Promise.all([this.#parts.store.lanes(), this.#rates()]);
+    const lanes = found.map(laneView);
     const sum = (key: "waiting" | "leased") => lanes.reduce((all, lane) => all + lane[key], 0);
     return {
       node: this.#parts.node,
       queue: { waiting: sum("waiting"), leased: sum("leased") },
       lanes,
+      rates,
     };
+  }
+
+  /** For eyes only: a monitor that does not answer must not hide the rest. */
+  async #rates(): Promise<Rates | null> {
+    const { bars, wallNow } = this.#parts;
+    const now = wallNow();
+    try {
+      return ratesOf(await bars(rateSince(now)), now);
+    } catch {
+      return null;
+    }
   }
 
   /** Entries that no node can use, newest first. */

@@ -36,6 +36,7 @@ const STATUS = {
   node: { id: "a", version: "1.0.0", startedAt: "2030-01-01T00:00:00.000Z" },
   queue: { waiting: 0, leased: 0 },
   lanes: [],
+  rates: null,
 };
 
 /** A server of one handler, and a client of it. */

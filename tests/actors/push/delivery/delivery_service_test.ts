@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DeliveryService } from "../../../../actors/push/delivery/delivery_service.ts";
+import type { Bar, PlatformBar } from "../../../../actors/push/delivery/sinks/monitor.ts";
 import { MemoryDeliveryStore } from "../../../../transports/memory/memory_delivery_store.ts";
 import { platformChecks } from "../../../support/api_world.ts";
 import { plantedCredentials, subscriptionJson } from "../../../support/api_fixtures.ts";
@@ -11,6 +12,7 @@ class World implements AsyncDisposable {
   woken = 0;
   readonly resumed: string[] = [];
   readonly events: string[] = [];
+  bars: (since: number) => Promise<readonly Bar[]> = () => Promise.resolve([]);
   readonly service = new DeliveryService({
     store: this.store,
     checks: platformChecks(),
@@ -19,6 +21,7 @@ class World implements AsyncDisposable {
     wake: () => this.woken++,
     resumed: ({ app, platform }) => this.resumed.push(`${app} ${platform}`),
     observer: { record: ({ kind }) => this.events.push(kind) },
+    bars: (since) => this.bars(since),
     node: { id: "n", version: "1.0.0", startedAt: new Date(NOW).toISOString() },
   });
 
@@ -133,4 +136,36 @@ Deno.test("DeliveryService.putApp() tells the problems of all platforms at once"
   });
   assert(refused.kind === "invalid");
   assertEquals(refused.problems.map(({ path }) => path.split(".")[0]), ["apns", "fcm"]);
+});
+
+Deno.test("DeliveryService.status() has the rates of the last ten whole seconds, and none when the monitor is silent", async () => {
+  await using world = new World();
+  const none: PlatformBar = {
+    ...{ delivered: 0, token_invalid: 0, rejected: 0, expired: 0, failed: 0, cancelled: 0 },
+    retries: 0,
+  };
+  const second = NOW / 1_000;
+  const bar = (second: number, apns: Partial<PlatformBar>): Bar => ({
+    second,
+    platforms: { apns: { ...none, ...apns }, fcm: none, webpush: none },
+  });
+  const asked: number[] = [];
+  world.bars = (since) => {
+    asked.push(since);
+    return Promise.resolve([
+      bar(second - 11, { delivered: 5_000 }),
+      bar(second - 10, { delivered: 1_000, token_invalid: 1 }),
+      bar(second - 1, { delivered: 500, retries: 40 }),
+      bar(second, { delivered: 7_000 }),
+    ]);
+  };
+  const { rates } = await world.service.status();
+  assertEquals(asked, [second - 10]);
+  assertEquals([rates?.seconds, rates?.platforms.apns], [10, {
+    ...{ delivered: 150, tokenInvalid: 0.1, rejected: 0, expired: 0, failed: 0, cancelled: 0 },
+    retries: 4,
+  }]);
+  assertEquals(rates?.platforms.fcm.delivered, 0);
+  world.bars = () => Promise.reject(new Error("The monitor crashed"));
+  assertEquals((await world.service.status()).rates, null);
 });
