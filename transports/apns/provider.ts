@@ -59,8 +59,8 @@ export interface ApnsProviderOptions {
 interface Identity {
   /** Signs with the key; a certificate has nothing to sign. */
   readonly signer: Signer | undefined;
-  /** Why they cannot be used. */
-  readonly problem: string | undefined;
+  /** Why they cannot be used now: a certificate ends some day, a key does not. */
+  problem(): string | undefined;
 }
 
 const BAD_TOKEN: Verdict = { kind: "rejected", status: 0, reason: "bad token" };
@@ -97,7 +97,8 @@ function prepare({ app, notification, identities, clock, options }: Preparation)
   if (topic !== undefined) return paused(`apns.topic: ${topic}`);
   const name = credentialsName(credentials);
   const identity = identities.get(name, () => identify(credentials, clock));
-  if (identity.problem !== undefined) return paused(identity.problem);
+  const problem = identity.problem();
+  if (problem !== undefined) return paused(problem);
   const rendered = renderApns(notification, credentials);
   if (rendered.kind === "refused") {
     return {
@@ -122,12 +123,14 @@ function paused(reason: string): Prepared {
 
 /** Checks what two apps with one key share; each has a topic and an origin of its own. */
 function identify(credentials: ApnsCredentials, clock: WallClock): Identity {
-  const problems = checkApnsCredentials(credentials, clock.wallNow());
-  const problem = problems.find(({ path }) => path !== "topic" && path !== "origin");
-  return {
-    signer: "key" in credentials ? new Signer(credentials, clock) : undefined,
-    problem: problem === undefined ? undefined : `apns.${problem.path}: ${problem.message}`,
+  const look = (): string | undefined => {
+    const problems = checkApnsCredentials(credentials, clock.wallNow());
+    const problem = problems.find(({ path }) => path !== "topic" && path !== "origin");
+    return problem === undefined ? undefined : `apns.${problem.path}: ${problem.message}`;
   };
+  if (!("key" in credentials)) return { signer: undefined, problem: look };
+  const problem = look();
+  return { signer: new Signer(credentials, clock), problem: () => problem };
 }
 
 function destinations(

@@ -219,6 +219,26 @@ Deno.test("Leg.send() does not sign again when Apple has seen too many tokens", 
   assertEquals(new Set(connection.requests.map(tokenOf)).size, 1);
 });
 
+Deno.test("apnsProvider() pauses the app from the end of its certificate on, as the clock has it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { certificate, key } = await makeClientCertificate(folder);
+    const apns = { certificate, certificateKey: key, topic: "com.example.app" };
+    const clock = new StandingClock();
+    const provider = apnsProvider({ connect: () => Promise.reject(new Error()), clock });
+    const kinds: string[] = [];
+    // Valid for two days; a clock that was wrong once must not be believed for ever.
+    for (const days of [0, 3, 0]) {
+      clock.now = Date.now() + days * 86_400_000;
+      const prepared = await provider.prepare(appOf({ apns }), notificationOf());
+      kinds.push(prepared.kind === "ready" ? "ready" : prepared.verdict.kind);
+    }
+    assertEquals(kinds, ["ready", "pause", "ready"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("apnsProvider() with a certificate connects with it and sends no token", async () => {
   const folder = await Deno.makeTempDir();
   try {
