@@ -86,7 +86,10 @@ export const READ_BYTES_MAX = 65_536;
 /** The window for the bodies of all streams together; given back when half of it is used. */
 export const RECEIVE_WINDOW_BYTES = 4_194_304;
 
-/** Share of a request's time after which it is not begun any more: it could not be answered in time. */
+/**
+ * Share of a request's time after which it is not begun any more: it could not be answered in time. A
+ * connection that answered nothing for so long, while requests ran out of time, takes no more of them.
+ */
 export const BEGIN_SHARE = 0.75;
 
 /** Deadlines are looked at so many times in the shortest of them. */
