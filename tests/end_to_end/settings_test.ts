@@ -140,7 +140,7 @@ Deno.test("No setting is forgotten here", async () => {
   assertEquals(unseen, ["tls-cert", "tls-key", "proxy-address", ...OF_DELIVERY]);
 });
 
-/** Settings of the delivery of notifications, seen where that is tested. */
+/** Settings of the delivery of notifications, seen in `delivery_settings_test.ts`. */
 const OF_DELIVERY: readonly string[] = [
   "ca-file",
   "allowed-push-origin",

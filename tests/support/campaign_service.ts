@@ -36,6 +36,8 @@ export interface CampaignServiceOptions extends Omit<ServiceOptions, "certificat
   readonly seed?: number;
   /** How the providers behave from the beginning. */
   readonly change?: Change;
+  /** The providers' certificate; one of its own when absent. */
+  readonly certificate?: MadeCertificate;
 }
 
 /** The service with its peer. */
@@ -60,11 +62,10 @@ export class CampaignService implements AsyncDisposable {
 
   /** Starts both; the service trusts the stand-in and may send to its push service. */
   static async open(options: CampaignServiceOptions = {}): Promise<CampaignService> {
-    const { seed = 1, change = {}, flags = [], ...rest } = options;
+    const { seed = 1, change = {}, certificate = makeCertificate(), flags = [], ...rest } = options;
     await using opening = new AsyncDisposableStack();
     const folder = await Deno.makeTempDir({ prefix: "heliograph-campaign-" });
     opening.defer(() => Deno.remove(folder, { recursive: true }));
-    const certificate = makeCertificate();
     const caFile = `${folder}/ca.pem`;
     await Deno.writeTextFile(caFile, certificate.caPem);
     const { accounts } = MADE;
