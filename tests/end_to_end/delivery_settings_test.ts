@@ -293,7 +293,7 @@ Deno.test("results-retention is how long after its end a notification is kept", 
   await pipeline.start();
   assertEquals((await service.putApp("shop", MADE.credentials(NOWHERE))).kind, "ok");
   const ids: string[] = [];
-  for (const minutes of [119, 121]) {
+  for (const minutes of [110, 130]) {
     const reply = await service.submit({ app: "shop", content: { title: "a" }, to: { all: true } });
     assert(reply.kind === "ok");
     const { id } = reply.value;
