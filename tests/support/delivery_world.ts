@@ -55,6 +55,10 @@ export interface Script {
   lostShare: number;
   /** Share of sends before which the peer goes away, so that nothing of them is processed. */
   goawayShare: number;
+  /** Share of blocks that cannot even be split. */
+  poisonShare: number;
+  /** Share of sends whose connection's actor crashes over them, processed as they are. */
+  crashShare: number;
 }
 
 /** A connection to a scripted provider. */
@@ -62,6 +66,7 @@ export class ScriptedConnection implements ProviderConnection {
   readonly ended: Promise<string>;
   inFlight = 0;
   gone = false;
+  broken = false;
   readonly #provider: ScriptedProvider;
   readonly #end: (reason: string) => void;
 
@@ -73,6 +78,7 @@ export class ScriptedConnection implements ProviderConnection {
   }
 
   get streamsMax(): number {
+    if (this.broken) throw new Error("broken on purpose");
     return this.#provider.script.streamsMax;
   }
 
@@ -98,6 +104,7 @@ export class ScriptedConnection implements ProviderConnection {
     this.inFlight += addresses.length;
     await elapse(world, script.latencyMs);
     this.inFlight -= addresses.length;
+    if (script.crashShare > 0 && random.next() < script.crashShare) this.broken = true;
     const lost = random.next() < script.lostShare;
     const verdicts = addresses.map((address): Verdict => {
       const nth = this.#provider.count(address);
@@ -155,6 +162,8 @@ export class ScriptedProvider implements Provider<ScriptedConnection> {
   }
 
   #route({ addresses }: Recipients) {
+    const { poisonShare } = this.script;
+    if (poisonShare > 0 && this.random.next() < poisonShare) throw new Error("poison on purpose");
     const destination: Destination<ScriptedConnection> = {
       key: this.platform,
       origin: `https://${this.platform}.example`,
@@ -214,6 +223,8 @@ export class DeliveryWorld implements AsyncDisposable {
       streamsMax: 100,
       lostShare: 0,
       goawayShare: 0,
+      poisonShare: 0,
+      crashShare: 0,
     };
     this.providers = {
       apns: new ScriptedProvider("apns", this.world, this.script),
