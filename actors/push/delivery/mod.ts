@@ -19,6 +19,7 @@ export type { InputProblem } from "./input.ts";
 export type { InputSchemas, JsonSchema } from "./input_schemas.ts";
 export type { Query } from "./page_input.ts";
 export type * from "./ports.ts";
+export type { PlatformRates, Rates } from "./rates.ts";
 export * from "./records.ts";
 export * from "./job.ts";
 export * from "./router.ts";
