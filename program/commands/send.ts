@@ -16,6 +16,7 @@ import { INTERRUPTED, type World } from "./world.ts";
 import { openRows, rowProblems, RowsProgress } from "./devices.ts";
 import { StartError } from "../start_error.ts";
 import { watch } from "./watch.ts";
+import { fullReport } from "./why.ts";
 
 /** `send`: exit 0 when it went well, 1 otherwise, 130 when a person stopped watching. */
 export async function send(
@@ -38,7 +39,9 @@ export async function send(
   switch (watched.kind) {
     case "ended": {
       const { notification } = watched;
-      terminal.print(json ? `${JSON.stringify(notification)}\n` : `\n${reportText(notification)}`);
+      terminal.print(
+        json ? `${JSON.stringify(notification)}\n` : `\n${await fullReport(notification, client)}`,
+      );
       return wentWell(notification) ? 0 : 1;
     }
     case "interrupted":

@@ -6,12 +6,13 @@
 
 import type { NodeAnswer, RatesAnswer } from "../../transports/api_client/answers.ts";
 import type { ClientSettings } from "../../transports/command_line/client_settings.ts";
-import { reportText, wentWell } from "../../transports/command_line/notification_report.ts";
+import { wentWell } from "../../transports/command_line/notification_report.ts";
 import { grouped } from "../../transports/command_line/shown_number.ts";
 import { table } from "../../transports/command_line/table.ts";
 import { apiError, openClient } from "./api_access.ts";
 import { INTERRUPTED, type World } from "./world.ts";
 import { watch } from "./watch.ts";
+import { fullReport } from "./why.ts";
 
 /** `status` of the node. */
 export async function nodeStatus(
@@ -76,13 +77,16 @@ export async function notificationStatus(
   if (!stays) {
     const result = await client.notification(id);
     if (result.kind === "failed") throw apiError(result.failure, settings);
-    terminal.print(json ? `${JSON.stringify(result.value)}\n` : reportText(result.value));
+    const found = result.value;
+    terminal.print(json ? `${JSON.stringify(found)}\n` : await fullReport(found, client));
     return 0;
   }
   const watched = await watch(id, client, world, json ? "json" : "lines");
   switch (watched.kind) {
     case "ended":
-      if (!json) terminal.print(`\n${reportText(watched.notification)}`);
+      if (!json) {
+        terminal.print(`\n${await fullReport(watched.notification, client)}`);
+      }
       return wentWell(watched.notification) ? 0 : 1;
     case "interrupted":
       return INTERRUPTED;

@@ -323,3 +323,97 @@ Deno.test("status shows lanes, and the rates of platforms on which something end
     head,
   ]);
 });
+
+const PAUSE = {
+  platform: "apns",
+  reason: "403 InvalidProviderToken\x1b[2J",
+  since: "2030-01-01T00:00:00.000Z",
+};
+const PAUSED = json({ name: "shop", version: 1, pauses: [PAUSE, { ...PAUSE, platform: "fcm" }] });
+const PAUSE_LINES = "apns is paused: 403 InvalidProviderToken\\u001b[2J\n" +
+  "Correct it with heliograph apps add, or: heliograph apps resume shop\n";
+
+Deno.test("send says that a platform is paused when it stands still, and what is right again no more", async () => {
+  const still = shown("sending", { total: 4, pending: 4 });
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [...Array.from({ length: 6 }, () => json(still)), json(DONE)],
+    "GET /v1/apps/shop": [PAUSED, json({ name: "shop", version: 2, pauses: [] })],
+  });
+  assertEquals(await stage.run(...SEND), 0);
+  const line = "sending: 0 of 4 (0%), delivered 0, failed 0, 0/s, left –\n";
+  assertEquals(
+    stage.err,
+    `notification n1\n${line}${line}${PAUSE_LINES}${line}` +
+      "done: 4 of 4 (100%), delivered 3, failed 1, 1/s, left 0s\n",
+  );
+  const asked = stage.asked.filter((one) => one.startsWith("GET /v1/apps"));
+  assertEquals(asked.length, 2, "every two seconds");
+});
+
+Deno.test("send draws what is paused below the progress, within the terminal", async () => {
+  const still = shown("sending", { total: 4, pending: 4 });
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [json(still)],
+    "GET /v1/apps/shop": [PAUSED],
+  }, { live: true });
+  stage.onSleep = (times) => times === 12 && stage.interrupt();
+  assertEquals(await stage.run(...SEND), 130);
+  const drawn = stage.err.replaceAll("\x1b[K", "");
+  assertStringIncludes(drawn, PAUSE_LINES);
+  // deno-lint-ignore no-control-regex
+  const bare = drawn.replaceAll(/\x1b\[\d*[A-Z]|\r/g, "");
+  const widths = bare.slice(0, bare.indexOf("heliograph: ")).split("\n").map((one) => one.length);
+  assert(Math.max(...widths) <= 80, `${Math.max(...widths)}`);
+});
+
+Deno.test("send prints nothing again for a notification that waits for its time", async () => {
+  const waiting = json(shown("scheduled", {}));
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [...Array.from({ length: 100 }, () => waiting), json(DONE)],
+  });
+  assertEquals(await stage.run(...SEND), 0);
+  assertEquals(stage.err.split("\n").filter((line) => line.startsWith("scheduled")).length, 1);
+});
+
+Deno.test("send and status tell the reasons of failures, the most frequent first", async () => {
+  const failed = shown("done", { total: 2_004, rejected: 2_003, failed: 1, tokenInvalid: 0 });
+  const row = (outcome: string, status: number, reason: string) => ({
+    ...{ platform: "apns", outcome, status, reason },
+  });
+  const deliveries = [
+    row("rejected", 400, "BadTopic"),
+    row("rejected", 413, "PayloadTooLarge"),
+    row("rejected", 413, "PayloadTooLarge"),
+  ];
+  await using stage = new Stage({
+    [SUBMIT]: [json({ id: "n1" })],
+    [LOOK]: [json(failed)],
+    "GET /v1/notifications/n1/deliveries": [
+      json({ deliveries, next: null }),
+      json({ deliveries: [row("failed", 0, "no connection")], next: null }),
+    ],
+  });
+  assertEquals(await stage.run(...SEND), 1);
+  assertStringIncludes(
+    stage.out,
+    `
+  of 4  outcome         reason
+     2  rejected  apns  413 PayloadTooLarge
+     1  rejected  apns  400 BadTopic
+     1  failed    apns  no connection
+`,
+  );
+});
+
+Deno.test("status ID says what is paused, and shows its progress when the API says no more", async () => {
+  const still = shown("sending", { total: 4, rejected: 1, pending: 3 });
+  await using stage = new Stage({ [LOOK]: [json(still)], "GET /v1/apps/shop": [PAUSED] });
+  assertEquals(await stage.run("status", "n1"), 0);
+  assert(stage.out.endsWith(`\n\n${PAUSE_LINES}`), stage.out);
+  await using silent = new Stage({ [LOOK]: [json(still)] });
+  assertEquals(await silent.run("status", "n1"), 0);
+  assertStringIncludes(silent.out, "Notification n1 is sending: 4 recipients so far.");
+});

@@ -151,6 +151,18 @@ export interface NodeAnswer {
   readonly rates: RatesAnswer | null;
 }
 
+/** How a delivery ended. */
+export interface DeliveryAnswer {
+  /** The platform. */
+  readonly platform: string;
+  /** `delivered`, `token_invalid`, `rejected`, `expired`, `failed` or `cancelled`. */
+  readonly outcome: string;
+  /** The provider's status, 0 when there was none. */
+  readonly status: number;
+  /** The provider's reason, or the node's. */
+  readonly reason: string;
+}
+
 /** What ends on one platform, a second. */
 export interface PlatformRates {
   /** Accepted by the provider. */
@@ -314,6 +326,14 @@ export const readResumed: AnswerReader<{ readonly resumed: readonly string[] }> 
 export const readDevices: AnswerReader<DevicesAnswer> = reader(
   v.looseObject({ devices: v.array(device), next: maybe }),
 );
+
+/** Reads a page of deliveries. */
+export const readDeliveries: AnswerReader<{ readonly deliveries: readonly DeliveryAnswer[] }> =
+  reader(v.looseObject({
+    deliveries: v.array(
+      v.looseObject({ platform: text, outcome: text, status: count, reason: text }),
+    ),
+  }));
 
 /** Reads how a node is loaded. */
 export const readNode: AnswerReader<NodeAnswer> = reader(v.looseObject({

@@ -18,6 +18,7 @@
 import {
   type AnswerReader,
   type AppAnswer,
+  type DeliveryAnswer,
   type DevicesAnswer,
   type ImportProgress,
   type ImportResult,
@@ -27,6 +28,7 @@ import {
   readAccepted,
   readApp,
   readApps,
+  readDeliveries,
   readDevices,
   readImportLine,
   readNode,
@@ -219,6 +221,15 @@ export class ApiClient {
   notification(id: string): Promise<ApiResult<NotificationAnswer>> {
     const path = `/v1/notifications/${encodeURIComponent(id)}`;
     return this.#json(readNotification, "GET", path);
+  }
+
+  /** The first recorded deliveries that ended so, at most 1,000. */
+  deliveries(
+    id: string,
+    options: { readonly outcome: string; readonly limit: number },
+  ): Promise<ApiResult<{ readonly deliveries: readonly DeliveryAnswer[] }>> {
+    const path = `/v1/notifications/${encodeURIComponent(id)}/deliveries${query({ ...options })}`;
+    return this.#json(readDeliveries, "GET", path);
   }
 
   /** How the node is loaded. */

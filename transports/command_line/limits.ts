@@ -102,3 +102,12 @@ export const SHOWN_DETAIL_CHARS_MAX = 400;
 
 /** Devices asked for at a time: the largest page of the API. */
 export const PAGE_DEVICES = 1_000;
+
+/** Failures asked for to find their reasons: the largest page of the API. */
+export const PAGE_DELIVERIES = 1_000;
+
+/** Reasons of failures that are shown: the first ones say what to do. */
+export const REASONS_MAX = 5;
+
+/** Characters of one reason: two lines of a terminal. */
+export const REASON_CHARS_MAX = 120;

@@ -32,6 +32,10 @@ const NOTIFICATION = {
   fromTheFuture: 1,
 };
 const APP = { name: "shop", version: 1, pauses: [] };
+const DELIVERIES = {
+  deliveries: [{ platform: "apns", outcome: "rejected", status: 400, reason: "BadTopic" }],
+  next: null,
+};
 const STATUS = {
   node: { id: "a", version: "1.0.0", startedAt: "2030-01-01T00:00:00.000Z" },
   queue: { waiting: 0, leased: 0 },
@@ -151,6 +155,12 @@ const CALLS: readonly {
     request: "GET /v1/notifications/n1",
     answer: NOTIFICATION,
     value: NOTIFICATION,
+  },
+  {
+    call: (client) => client.deliveries("n1", { outcome: "rejected", limit: 5 }),
+    request: "GET /v1/notifications/n1/deliveries?outcome=rejected&limit=5",
+    answer: DELIVERIES,
+    value: DELIVERIES,
   },
   { call: (client) => client.status(), request: "GET /v1/status", answer: STATUS, value: STATUS },
 ];
