@@ -33,12 +33,12 @@ function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * A provider's text on one line, cut, printable, and without anything long enough to be a token that
- * it repeats.
- */
+/** Long enough to be an address: a token of Google's or an endpoint's path, or the 64 digits of one of Apple's. */
+const ADDRESS = /[\w.~+/=-]{80,}|[\da-f]{64,}/gi;
+
+/** A provider's text on one line, cut, printable, and without anything that may be an address it repeats. */
 export function shown(text: string): string {
-  const plain = text.replace(/[^\x20-\x7e]+/g, " ").replace(/[\w.~+/=-]{80,}/g, "(hidden)").trim();
+  const plain = text.replace(/[^\x20-\x7e]+/g, " ").replace(ADDRESS, "(hidden)").trim();
   return plain.length > REASON_CHARACTERS_MAX
     ? `${plain.slice(0, REASON_CHARACTERS_MAX - 3)}...`
     : plain;

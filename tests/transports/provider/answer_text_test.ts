@@ -29,6 +29,8 @@ Deno.test("shown() keeps one printable line of 200 characters, without tokens", 
     [" a\r\nb\u001b[0m\u202ec ", "a b [0m c"],
     ["x ".repeat(200), `${"x ".repeat(200).slice(0, 197)}...`],
     [`token ${"aB3_".repeat(20)} refused`, "token (hidden) refused"],
+    [`device ${"0aF9".repeat(16)} refused`, "device (hidden) refused"],
+    [`device ${"0aF9".repeat(15)} refused`, `device ${"0aF9".repeat(15)} refused`],
     ["", ""],
   ];
   for (const [text, expected] of rows) assertEquals(shown(text), expected);
