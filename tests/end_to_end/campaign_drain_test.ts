@@ -7,11 +7,11 @@
  * the seed.
  */
 
-import { assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { BATCH_DRAIN_MS, LEASE_MS } from "../../actors/push/delivery/limits.ts";
 import { DRAIN_MS } from "../../actors/push/limits.ts";
 import { expectedCounts } from "../../transports/provider_stand_in/mod.ts";
-import { CampaignService, sized, total } from "../support/campaign_service.ts";
+import { CampaignService, numbersOf, sized, total } from "../support/campaign_service.ts";
 import { chooseSeed, report, Seeded } from "../support/seeded.ts";
 
 const APP = "shop";
@@ -61,4 +61,29 @@ Deno.test("SIGTERM during a campaign hands it over: everybody gets it once, and 
   assertEquals(requests, total(seen, (one) => one.recipients + one.deferred));
   assertLess(slowestMs, STOPPED_MS_MAX);
   assertLess(0, Math.min(...leftAtStops), "the campaign had ended before the last stop");
+});
+
+/** Recipients of the slow providers' campaign: more than their connections take in the time of a drain. */
+const SLOW_RECIPIENTS = 12_000;
+
+Deno.test("SIGTERM hands back what a slow provider has not been sent yet", async () => {
+  // A thousand take two seconds on a connection; ten wait for one.
+  await using world = await CampaignService.open({ change: { latencyMs: 100, streamsMax: 50 } });
+  await world.register(APP, numbersOf("apns", SLOW_RECIPIENTS));
+  const id = await world.send(APP);
+  while ((await world.standIn.seen()).apns.requests < 100) {
+    assert((await world.notification(id)).counts.delivered < SLOW_RECIPIENTS);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assertEquals(await world.service.stop(), { code: 0, signal: null }, world.service.stderr);
+  assertEquals(world.leased(), 0);
+  const { apns } = await world.standIn.seen();
+  assertLess(apns.requests, SLOW_RECIPIENTS / 2);
+  await world.standIn.behave({ latencyMs: 0 });
+  await world.service.startAgain();
+  const { counts } = await world.ended(id, 30_000);
+  report(`${apns.requests} of ${SLOW_RECIPIENTS} were sent before the stop, the others after it`);
+  assertEquals([counts.delivered, counts.retries], [SLOW_RECIPIENTS, 0]);
+  const { apns: after } = await world.standIn.seen();
+  assertEquals([after.requests, after.acceptedAgain], [SLOW_RECIPIENTS, 0]);
 });

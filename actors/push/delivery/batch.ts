@@ -94,6 +94,8 @@ export interface BatchState extends BatchArgs {
   resume: () => void;
   /** Nothing more is begun. */
   stopping: boolean;
+  /** The work has ended, or is in vain. */
+  over: boolean;
   /** When the batch began. */
   readonly startedAt: number;
 }
@@ -109,6 +111,7 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
       holdMs: 0,
       resume: () => {},
       stopping: false,
+      over: false,
       startedAt: ctx.now(),
     };
     // Released in whatever way the batch ends, a crash included.
@@ -120,7 +123,9 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
     return state;
   },
   on: {
-    worked({ services }, problem, ctx) {
+    worked(state, problem, ctx) {
+      const { services } = state;
+      state.over = true;
       if (problem !== undefined) services.observer.record({ kind: "batch_lost", reason: problem });
       ctx.stop(problem ?? "done");
     },
@@ -130,18 +135,21 @@ export const batch: Actor<BatchProtocol, BatchState, BatchArgs> = {
         return outcome.status === "fulfilled" ? outcome.value[0] === true : undefined;
       });
     },
-    renewed({ services }, held, ctx) {
+    renewed(state, held, ctx) {
       // Whoever has the batch now does all of it again: nothing this one does would be recorded.
       if (held === false) {
-        services.observer.record({ kind: "batch_lost", reason: "its lease ran out" });
+        state.over = true;
+        state.services.observer.record({ kind: "batch_lost", reason: "its lease ran out" });
         ctx.stop("lease lost");
       } else ctx.after(held === undefined ? STORE_RETRY_MS : LEASE_RENEW_MS, "renewalDue");
     },
     resumed: (state) => state.resume(),
   },
   async terminate(state) {
+    const { services, batch } = state;
     state.stopping = true;
     state.resume();
+    if (!state.over) services.gateways[batch.platform].handBack?.();
     await Promise.allSettled([state.work]);
   },
 };

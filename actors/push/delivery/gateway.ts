@@ -61,6 +61,8 @@ export interface GatewayProtocol<C extends ProviderConnection> extends Connectio
   carried(end: CargoEnd<C>): void;
   /** Time to look for idle connections. */
   idleDue(): void;
+  /** The node stops: what waits for a connection goes back to its batches. */
+  handBackWaiting(): void;
 }
 
 /** What a gateway works with. */
@@ -153,6 +155,9 @@ export function gateway<C extends ProviderConnection>(
         retireIdle(state, ctx.now());
         ctx.after(IDLE_LOOK_MS, "idleDue");
       },
+      handBackWaiting({ pools }, _, ctx) {
+        for (const pool of pools.values()) returnWaiting(pool, "the node is stopping", ctx);
+      },
     },
   };
 }
@@ -168,15 +173,8 @@ function prepare<C extends ProviderConnection>(
   prepared.set(key, known);
   // One that failed is tried again by the next block.
   known.catch(() => prepared.delete(key));
-  if (prepared.size > PREPARED_MAX) forgetFirst(prepared);
+  if (prepared.size > PREPARED_MAX) prepared.delete(prepared.keys().next().value ?? key);
   return known;
-}
-
-function forgetFirst<K>(map: Map<K, unknown>): void {
-  for (const key of map.keys()) {
-    map.delete(key);
-    return;
-  }
 }
 
 function route<C extends ProviderConnection>(

@@ -64,6 +64,8 @@ export interface SendBlock {
 export interface Gateway {
   /** Sends to these; resolves when each has a verdict. A rejection means that it is unknown what was sent. */
   send(block: SendBlock): Promise<Answers>;
+  /** The node stops: what is not on its way yet is to be answered at once, as `unsent`. */
+  handBack?(): void;
 }
 
 /** An open connection to a provider, as far as its actor knows it. */

@@ -224,7 +224,10 @@ function deliveryTree<C extends ProviderConnection>(
   const observer = parts.observer.delivery;
   const through = (platform: Platform): Gateway =>
     parts.gateways[platform] ??
-      { send: (block) => gateways[platform].gateway.within(GATEWAY_MS).ask("send", block) };
+      {
+        send: (block) => gateways[platform].gateway.within(GATEWAY_MS).ask("send", block),
+        handBack: () => void gateways[platform].gateway.trySend("handBackWaiting"),
+      };
   const services = (guard: Ref<GuardProtocol>) => ({
     queue,
     store,
