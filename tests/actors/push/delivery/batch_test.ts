@@ -179,6 +179,17 @@ Deno.test("batch offers its result until it is recorded, and sends nothing again
   assertEquals([parts.results.length, world.ends.length, parts.sent.length], [5, 1, 1]);
 });
 
+Deno.test("batch that is stopped while it waits to offer its result again does not wait longer", async () => {
+  const world = await BatchWorld.open();
+  world.parts.record = () => {
+    throw new Error("crashes the recorder");
+  };
+  await world.start();
+  const before = world.world.clock.now();
+  await world[Symbol.asyncDispose]();
+  assertEquals(world.world.clock.now(), before);
+});
+
 Deno.test("batch asks a guard again that crashed on it", async () => {
   await using world = await BatchWorld.open();
   const { parts } = world;

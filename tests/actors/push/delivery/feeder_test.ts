@@ -4,7 +4,11 @@ import { assertEquals } from "@std/assert";
 import type { Ref } from "../../../../actors/runtime/actor.ts";
 import { worker } from "../../../../actors/runtime/spec.ts";
 import { feeder, type FeederProtocol } from "../../../../actors/push/delivery/feeder.ts";
-import { FEEDER_LOOK_MS, STORE_RETRY_MS } from "../../../../actors/push/delivery/limits.ts";
+import {
+  EXPANDING_MAX,
+  FEEDER_LOOK_MS,
+  STORE_RETRY_MS,
+} from "../../../../actors/push/delivery/limits.ts";
 import type { Expanded } from "../../../../actors/push/delivery/store.ts";
 import { Probe, World } from "../../../../actors/testing/mod.ts";
 
@@ -146,4 +150,23 @@ Deno.test("feeder goes on with the others while one cannot be expanded, and is i
   const before = world.steps.length;
   await world.world.advance(10 * STORE_RETRY_MS);
   assertEquals(world.steps.length - before, 10);
+});
+
+Deno.test("feeder does not ask for what cannot be expanded again and again", async () => {
+  const ids = Array.from({ length: EXPANDING_MAX }, (_, index) => `${index}`);
+  await using world = await FeederWorld.open({
+    expandable: () => Promise.resolve({ ids, dueAt: undefined }),
+    expand: () => Promise.reject(new Error("io")),
+  });
+  assertEquals(world.looks, 1);
+  await world.world.advance(5 * STORE_RETRY_MS);
+  assertEquals(world.looks, 6);
+});
+
+Deno.test("feeder looks for more at once when it was given as many as it takes in turns", async () => {
+  const sizes = Object.fromEntries(
+    Array.from({ length: EXPANDING_MAX }, (_, index) => [`n${index}`, 1]),
+  );
+  await using world = await FeederWorld.open(audiences(sizes));
+  assertEquals([world.looks, world.steps.length], [2, EXPANDING_MAX]);
 });

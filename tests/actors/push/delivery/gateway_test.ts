@@ -99,6 +99,29 @@ Deno.test("gateway rejects a block its provider cannot route, and no other", asy
 Deno.test("gateway sends again at once, over another connection, what one that leaves hands back", async () => {
   await using world = await GatewayWorld.open();
   assertEquals(await world.sent(block("a.0")), [DELIVERED]);
+  let refused = 0;
+  world.send = (connection, addresses) => {
+    if (connection !== world.connections[0]) {
+      return Promise.resolve(same(DELIVERED, addresses.length));
+    }
+    refused += addresses.length;
+    connection.leave("going away");
+    return Promise.resolve(same(UNSENT, addresses.length));
+  };
+  assertEquals(await world.sent(block("a.1", "a.2")), [DELIVERED, DELIVERED]);
+  assertEquals([world.connections.length, refused], [2, 2]);
+  assertEquals(world.connections[0]?.closed, true);
+});
+
+Deno.test("gateway does not doubt an origin for a connection that leaves with requests it goes on to answer", async () => {
+  await using world = await GatewayWorld.open();
+  const slow = Promise.withResolvers<void>();
+  world.send = async (_, addresses) => {
+    await slow.promise;
+    return same(DELIVERED, addresses.length);
+  };
+  const first = world.offer(block("a.1"));
+  await world.world.settle();
   world.send = (connection, addresses) => {
     if (connection !== world.connections[0]) {
       return Promise.resolve(same(DELIVERED, addresses.length));
@@ -106,9 +129,37 @@ Deno.test("gateway sends again at once, over another connection, what one that l
     connection.leave("going away");
     return Promise.resolve(same(UNSENT, addresses.length));
   };
-  assertEquals(await world.sent(block("a.1", "a.2")), [DELIVERED, DELIVERED]);
-  assertEquals(world.connections.length, 2);
-  assertEquals(world.connections[0]?.closed, true);
+  assertEquals(await world.sent(block("a.2")), [DELIVERED]);
+  slow.resolve();
+  await world.world.settle();
+  assertEquals(first.sent, [DELIVERED]);
+  assertEquals(world.events.filter(({ kind }) => kind === "circuit"), []);
+});
+
+Deno.test("gateway opens another connection where one is slow, and tries it each second at most", async () => {
+  await using world = await GatewayWorld.open();
+  const { connect } = world;
+  world.send = async (_, addresses) => {
+    await new Promise<void>((resolve) => world.world.clock.set(1_000, resolve));
+    return same(DELIVERED, addresses.length);
+  };
+  let attempts = 0;
+  world.connect = (origin) => {
+    attempts++;
+    return attempts === 1 ? connect(origin) : Promise.reject(new Error("refused"));
+  };
+  const hundred = block(...Array.from({ length: 100 }, (_, index) => `a.${index}`));
+  world.offer(hundred);
+  await world.world.advance(1_000);
+  assertEquals(attempts, 1);
+  const sends = [];
+  for (let tenth = 0; tenth < 30; tenth++) {
+    sends.push(world.offer(hundred));
+    await world.world.advance(100);
+  }
+  assert(attempts >= 3 && attempts <= 5, `${attempts - 1} attempts in three seconds`);
+  await world.world.advance(5_000);
+  assertEquals(new Set(sends.flatMap(({ sent }) => kindsOf(sent))), new Set(["delivered"]));
 });
 
 Deno.test("gateway sends again what it gave to a connection that had just ended", async () => {
@@ -167,6 +218,10 @@ Deno.test("gateway does not take a probe that was not sent for a good one", asyn
   }
   const states = world.events.flatMap((event) => event.kind === "circuit" ? [event.state] : []);
   assertEquals(states, ["open"]);
+  // And it leaves room for the next.
+  world.send = (_, addresses) => Promise.resolve(same(DELIVERED, addresses.length));
+  await world.world.advance(1_000);
+  assertEquals(await world.sent(block("a.1")), [DELIVERED]);
 });
 
 Deno.test("gateway lets another probe through when there was no room for the connection of the first", async () => {

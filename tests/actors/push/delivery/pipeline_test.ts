@@ -384,6 +384,25 @@ Deno.test("pipeline rows follow a sink that was away", async () => {
   assertEquals(new Set(seen.map(({ number }) => number)).size, 1_500);
 });
 
+Deno.test("pipeline repeats no request for a crash of its guard", async () => {
+  await using pipeline = await DeliveryWorld.open();
+  await pipeline.app();
+  await pipeline.devices(5_000);
+  pipeline.script.latencyMs = 1_000;
+  const id = await pipeline.send();
+  await pipeline.world.advance(500);
+  const lane = Object.defineProperty({ app: "shop", platform: "apns" } as const, "app", {
+    get: () => {
+      throw new Error("broken on purpose");
+    },
+  });
+  pipeline.refs.delivery.guard.trySend("trust", Object.freeze(lane));
+  // Nobody waits for it either.
+  await pipeline.world.advance(2_000);
+  assertEquals((await pipeline.status(id)).counts.delivered, 5_000);
+  assertEquals(pipeline.requests, 5_000);
+});
+
 Deno.test("pipeline goes on after its process was killed, and repeats only what was in flight", async () => {
   const first = await DeliveryWorld.open({ batchesMax: 4 });
   await first.app();
