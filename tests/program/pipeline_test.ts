@@ -1,0 +1,40 @@
+/** The pipeline as a program has it: what its service is asked for reaches its actors. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { SendBlock, Verdict } from "../../actors/push/delivery/ports.ts";
+import { World } from "../../actors/testing/mod.ts";
+import { Pipeline } from "../../program/pipeline.ts";
+import { MemoryDeliveryStore } from "../../transports/memory/memory_delivery_store.ts";
+import { plantedCredentials } from "../support/api_fixtures.ts";
+import { notingGateway } from "../support/delivery_world.ts";
+
+Deno.test("Pipeline goes on with an app that was paused for dead devices when a person resumed it", async () => {
+  const world = new World({ wallNow: Date.now() });
+  const { clock, system } = world;
+  const store = new MemoryDeliveryStore({ clock });
+  const blocks: SendBlock[] = [];
+  const dead: Verdict = {
+    kind: "token_invalid",
+    status: 400,
+    reason: "BadDeviceToken",
+    doubtful: true,
+  };
+  const gateways = { apns: notingGateway(dead, blocks) };
+  await using pipeline = new Pipeline({ store, system, gateways });
+  await using _ = world;
+  await pipeline.start();
+  const { service } = pipeline;
+  await service.putApp("shop", plantedCredentials().body);
+  const tokens = Array.from({ length: 100 }, (_, index) => ({
+    platform: "apns",
+    token: index.toString(16).padStart(64, "0"),
+  }));
+  const made = await service.submit({ app: "shop", content: { title: "Hi" }, to: { tokens } });
+  assert(made.kind === "ok", JSON.stringify(made));
+  await world.advance(60_000);
+  assertEquals((await store.notification(made.value.id))?.counts.pending, 100);
+  assertEquals(await service.resumeApp("shop", {}), { kind: "ok", value: ["apns"] });
+  await world.advance(60_000);
+  assertEquals((await store.notification(made.value.id))?.counts.tokenInvalid, 100);
+  assertEquals(blocks.length, 2);
+});
