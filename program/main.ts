@@ -136,9 +136,9 @@ async function untilStopped(node: Node, log: Log): Promise<number> {
   try {
     const end = await Promise.race([signalled.promise, node.ended]);
     log.info("stopping", { reason: end === "signalled" ? "signal" : "the tree ended" });
-    const { cutRequests } = await node.stop();
-    log.info("stopped", { cut_requests: cutRequests });
-    return end === "signalled" && cutRequests === 0 ? 0 : 1;
+    const { cutRequests, cutBatches } = await node.stop();
+    log.info("stopped", { cut_requests: cutRequests, cut_batches: cutBatches });
+    return end === "signalled" && cutRequests + cutBatches === 0 ? 0 : 1;
   } catch (error) {
     log.error("stop_failed", { error: errorText(error) });
     return 1;

@@ -60,6 +60,8 @@ export interface NodeParts {
 export interface Stopped {
   /** Posts that had begun and were cut at the drain's deadline, unanswered. */
   readonly cutRequests: number;
+  /** Batches whose recipients were not all answered at the drain's deadline: they are sent to again. */
+  readonly cutBatches: number;
 }
 
 /** A running node. */
@@ -141,9 +143,20 @@ class Assembly implements Node {
 
   async stop(): Promise<Stopped> {
     await this.#system.stop();
+    const cutBatches = await this.#leasedBatches();
     await this.#pipeline?.[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
-    return { cutRequests: this.#cutRequests };
+    return { cutRequests: this.#cutRequests, cutBatches };
+  }
+
+  /** What is still leased when nobody works any more: a store has one node, and a start ends the leases of the one before. */
+  async #leasedBatches(): Promise<number> {
+    try {
+      const lanes = await this.#pipeline?.store.lanes() ?? [];
+      return lanes.reduce((sum, { leased }) => sum + leased, 0);
+    } catch {
+      return 0; // A store that cannot be read has said so already, and closes the same.
+    }
   }
 
   #doors(messages: MessagesRefs, sortKeys: SortKeys): Doors {

@@ -7,7 +7,7 @@
  * the seed.
  */
 
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { BATCH_DRAIN_MS, LEASE_MS } from "../../actors/push/delivery/limits.ts";
 import { DRAIN_MS } from "../../actors/push/limits.ts";
 import { expectedCounts } from "../../transports/provider_stand_in/mod.ts";
@@ -17,7 +17,7 @@ import { chooseSeed, report, Seeded } from "../support/seeded.ts";
 const APP = "shop";
 const SHARES = { dead: 0.02, unavailable: 0.01 };
 const STOPS = sized("CAMPAIGN_STOPS", 3);
-const RECIPIENTS = sized("CAMPAIGN_RECIPIENTS", 12_000);
+const RECIPIENTS = sized("CAMPAIGN_RECIPIENTS", 8_000);
 /** The moment of a stop, in milliseconds after the service is ready. */
 const STOP_MS_MIN = 100;
 const STOP_MS_MAX = 900;
@@ -29,7 +29,7 @@ Deno.test("SIGTERM during a campaign hands it over: everybody gets it once, and 
   const random = new Seeded(seed);
   // Slow enough that every stop finds requests in flight, and in batches so few that most are not claimed yet.
   const change = { shares: SHARES, latencyMs: 60, streamsMax: 100, goawayEveryMs: 2_000 };
-  await using world = await CampaignService.open({ seed, change, flags: ["--batches-max", "4"] });
+  await using world = await CampaignService.open({ seed, change, flags: ["--batches-max", "2"] });
   const { standIn, service } = world;
   await world.register(APP, Array.from({ length: RECIPIENTS }, (_, number) => number));
   const id = await world.send(APP);
@@ -71,10 +71,7 @@ Deno.test("SIGTERM hands back what a slow provider has not been sent yet", async
   await using world = await CampaignService.open({ change: { latencyMs: 100, streamsMax: 50 } });
   await world.register(APP, numbersOf("apns", SLOW_RECIPIENTS));
   const id = await world.send(APP);
-  while ((await world.standIn.seen()).apns.requests < 100) {
-    assert((await world.notification(id)).counts.delivered < SLOW_RECIPIENTS);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await sent(world, 100);
   assertEquals(await world.service.stop(), { code: 0, signal: null }, world.service.stderr);
   assertEquals(world.leased(), 0);
   const { apns } = await world.standIn.seen();
@@ -87,3 +84,26 @@ Deno.test("SIGTERM hands back what a slow provider has not been sent yet", async
   const { apns: after } = await world.standIn.seen();
   assertEquals([after.requests, after.acceptedAgain], [SLOW_RECIPIENTS, 0]);
 });
+
+Deno.test("SIGTERM while a provider does not answer ends in time, with the number of batches that were cut", async () => {
+  await using world = await CampaignService.open({ change: { latencyMs: 3_600_000 } });
+  await world.register(APP, numbersOf("apns", 100));
+  const id = await world.send(APP);
+  await sent(world, 1);
+  const began = performance.now();
+  assertEquals(await world.service.stop(), { code: 1, signal: null });
+  assertLess(performance.now() - began, STOPPED_MS_MAX);
+  assertMatch(world.service.stderr, /"event":"stopped","cut_requests":0,"cut_batches":1}/);
+  await world.standIn.behave({ latencyMs: 0 });
+  await world.service.startAgain();
+  assertEquals((await world.ended(id, 20_000)).counts.delivered, 100);
+});
+
+/** Waits until the provider has seen so many requests. */
+async function sent({ standIn }: CampaignService, requests: number): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while ((await standIn.seen()).apns.requests < requests) {
+    assert(performance.now() < deadline, "nothing is sent");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
