@@ -239,6 +239,7 @@ Deno.test("the tasks grant what is needed and nothing more", async (t) => {
     "--allow-net",
     "--allow-read",
     "--allow-write",
+    "--allow-ffi",
     "--allow-env",
   ]);
   await t.step("with all of them it serves", async () => {
@@ -246,7 +247,15 @@ Deno.test("the tasks grant what is needed and nothing more", async (t) => {
     const ready = await fetch(`http://127.0.0.1:${service.apiPort}/readyz`);
     assertEquals([ready.status, (await ready.json()).ready], [200, true]);
   });
-  for (const flag of granted) {
+  const needed = granted.filter((flag) => flag !== "--allow-ffi");
+  await t.step(
+    "without --allow-ffi it does, with the slower of the libraries that encrypt",
+    async () => {
+      await using service = await Service.start({ denoFlags: needed });
+      assert(service.stderr.includes('"message_encryption":"node:crypto"'), service.stderr);
+    },
+  );
+  for (const flag of needed) {
     await t.step(`without ${flag} it does not`, async () => {
       await using data = await folder();
       const args = ["run", "--no-prompt", ...granted.filter((other) => other !== flag)];
