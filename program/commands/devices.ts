@@ -18,6 +18,8 @@ import { StartError } from "../start_error.ts";
 import { apiError, openClient } from "./api_access.ts";
 import type { World } from "./world.ts";
 
+const LINE_FEED = 10;
+
 /** Milliseconds between two lines of progress without a terminal. */
 const LINE_MS = 1_000;
 
@@ -29,6 +31,8 @@ export interface RowsFile {
   readonly size: number | undefined;
   /** Bytes that were taken from it. */
   read(): number;
+  /** Line feeds among them, where rows are lines: what was taken may still be on its way. */
+  readonly lines?: () => number;
 }
 
 /**
@@ -41,15 +45,19 @@ export async function openRows(path: string, option: string, world: World): Prom
     ? { stream: world.terminal.stdin, size: undefined }
     : await openFile(path, option);
   let read = 0;
+  let lines = 0;
   const counted = stream.pipeThrough(
     new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
       transform(part, controller) {
         read += part.length;
+        for (let at = part.indexOf(LINE_FEED); at >= 0; at = part.indexOf(LINE_FEED, at + 1)) {
+          lines++;
+        }
         controller.enqueue(part);
       },
     }),
   );
-  return { bytes: counted, size, read: () => read };
+  return { bytes: counted, size, read: () => read, lines: () => lines };
 }
 
 async function openFile(path: string, option: string) {
@@ -101,9 +109,11 @@ export class RowsProgress {
   }
 
   #text(imported: number, failed: number): string {
-    const { size } = this.#rows;
-    const read = this.#rows.read();
-    const bar = size === undefined ? "" : `${barText(percent(read, size))}  `;
+    const { size, lines } = this.#rows;
+    const sent = lines?.() ?? 0;
+    const arrived = sent === 0 ? 1 : Math.min(1, (imported + failed) / sent);
+    const done = arrived * this.#rows.read();
+    const bar = size === undefined ? "" : `${barText(percent(done, size))}  `;
     return `${bar}${grouped(imported)} rows taken, ${grouped(failed)} wrong, ` +
       `${grouped(this.#meter.perSecond())}/s`;
   }

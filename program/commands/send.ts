@@ -53,6 +53,9 @@ export async function send(
   }
 }
 
+/** Time by which --at may be over: clocks differ, and a script takes a moment. */
+const PAST_MS = 60_000;
+
 /** That it goes on, and how to look at it. */
 function goesOn(id: string): string {
   return `Notification ${id} goes on at the node. "heliograph status ${id} --watch" shows it, ` +
@@ -85,8 +88,16 @@ const sendFlag: PathName = (path) => {
   return known === undefined ? undefined : FLAGS[known];
 };
 
-function bodyOf({ request, sendTime }: CommandOf<"send">, world: World) {
+function bodyOf({ request, sendTime, idempotencyKey }: CommandOf<"send">, world: World) {
   if (sendTime === undefined) return request;
+  // Called again with its key after its time, it is still the same notification.
+  if (
+    sendTime.kind === "at" && idempotencyKey === undefined &&
+    sendTime.timeMs < world.wallNow() - PAST_MS
+  ) {
+    const [time, now] = [sendTime.timeMs, world.wallNow()].map((ms) => new Date(ms).toISOString());
+    throw new StartError(`--at: ${time} is over, it is ${now}. Leave it out to begin now`, 2);
+  }
   return { ...request, sendAt: new Date(timeOf(sendTime, world.wallNow())).toISOString() };
 }
 
@@ -101,8 +112,10 @@ async function submit(
   world: World,
 ): Promise<string> {
   const result = await client.submit(bodyOf(command, world), command.idempotencyKey);
-  if (result.kind === "failed") throw apiError(result.failure, command.client, sendFlag);
-  return result.value;
+  if (result.kind === "ok") return result.value;
+  const error = apiError(result.failure, command.client, sendFlag);
+  const text = error.message.replace(/^Idempotency-Key:/, "--idempotency-key:");
+  throw new StartError(text, error.status);
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { openRows, RowsProgress } from "../../program/commands/devices.ts";
 import type { World } from "../../program/commands/world.ts";
 import { runClient } from "../../program/commands/run_client.ts";
 import { StartError } from "../../program/start_error.ts";
@@ -416,4 +417,45 @@ Deno.test("status ID says what is paused, and shows its progress when the API sa
   await using silent = new Stage({ [LOOK]: [json(still)] });
   assertEquals(await silent.run("status", "n1"), 0);
   assertStringIncludes(silent.out, "Notification n1 is sending: 4 recipients so far.");
+});
+
+Deno.test("send does not begin at once for a time that is over, unless its key may have begun before", async () => {
+  await using stage = new Stage({ [SUBMIT]: [json({ id: "n1" })], [LOOK]: [json(DONE)] });
+  const past = ["--at", "2029-12-31T23:58:00Z"];
+  const error = await assertRejects(() => stage.run(...SEND, ...past), StartError);
+  assertEquals([error.status, error.message], [
+    2,
+    "--at: 2029-12-31T23:58:00.000Z is over, it is 2030-01-01T00:00:00.000Z. Leave it out to begin now",
+  ]);
+  await assertRejects(() => stage.run(...TOKENS, ...past), StartError);
+  assertEquals(stage.asked, []);
+  assertEquals(await stage.run(...SEND, ...past, "--idempotency-key", "k"), 0);
+  assertEquals(await stage.run(...SEND, "--at", "2029-12-31T23:59:30Z"), 0);
+});
+
+Deno.test("send tells a key that was used by the name of its option", async () => {
+  const used = () => problem(409, "Idempotency-Key: was used for another notification");
+  await using stage = new Stage({ [SUBMIT]: [used] });
+  const error = await assertRejects(() => stage.run(...SEND, "--idempotency-key", "k"), StartError);
+  assertEquals([error.status, error.message], [
+    1,
+    "--idempotency-key: was used for another notification",
+  ]);
+});
+
+Deno.test("RowsProgress.show() draws what the node took, not what is on its way to it", async () => {
+  await using stage = new Stage({});
+  const rows = await openRows("-", "FILE", {
+    ...stage.world,
+    terminal: {
+      ...stage.world.terminal,
+      stdin: ReadableStream.from([new TextEncoder().encode("a\nb\nc\nd\n")]),
+    },
+  });
+  await rows.bytes.pipeTo(new WritableStream());
+  const progress = new RowsProgress({ ...rows, size: 8 }, stage.world);
+  progress.show({ imported: 1, failed: 0 });
+  stage.sleptMs = 1_000;
+  progress.show({ imported: 3, failed: 1 });
+  assertEquals(stage.err.split("\n").map((line) => line.slice(0, 4)), [" 25%", "100%", ""]);
 });

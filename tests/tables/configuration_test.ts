@@ -393,6 +393,16 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
+    title: "a time from now under a key",
+    args: [
+      ...["send", "--app=shop", "--title=Hi", "--to-all", "--at=10m", "--idempotency-key=k"],
+    ],
+    answer: [
+      "--at: a time from now, which is another one at each call with the key. " +
+      "Give the time itself, such as 2027-01-31T08:00:00Z.",
+    ],
+  },
+  {
     title: "values of a notification that are none",
     args: [
       ...["send", "--app=shop", "--to-all", "--data={", "--ttl=29d", "--urgency=urgent"],

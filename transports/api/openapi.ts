@@ -30,6 +30,7 @@ export function openApi(
       description: "Errors are problem documents (RFC 9457). Times are RFC 3339 in UTC.",
       license: { name: "MIT", identifier: "MIT" },
     },
+    servers: [{ url: "/" }],
     paths,
     components: {
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
@@ -49,7 +50,7 @@ export function openApi(
 
 function operation(route: Route, described: Operation): JsonSchema {
   const { id, summary, takes, gives, status = 200 } = described;
-  const scoped = route.scope === undefined ? {} : {
+  const scoped = route.scope === undefined ? { security: [] } : {
     security: [{ token: [] }],
     description: `Needs a token with the scope \`${route.scope}\`.`,
   };

@@ -162,7 +162,12 @@ export const CREDENTIALS = {
     "",
   ),
   "apns.topic": row("apns-topic", client.text("TOPIC"), "bundle id of the iOS app", ""),
-  "apns.origin": row("apns-origin", ORIGIN, "where to send instead of Apple's production", ""),
+  "apns.origin": row(
+    "apns-origin",
+    ORIGIN,
+    "where to send instead of Apple's production, such as https://api.sandbox.push.apple.com",
+    "",
+  ),
   "fcm.serviceAccount": row(
     "fcm-service-account",
     path("FILE"),
@@ -173,7 +178,7 @@ export const CREDENTIALS = {
   "webpush.vapidPrivateKey": row(
     "vapid-private-key-file",
     path("FILE"),
-    "private key as heliograph keys vapid prints it",
+    "file of nothing but the private key that heliograph keys vapid prints",
     "",
   ),
   "webpush.subject": row(

@@ -53,14 +53,23 @@ export function takeSendRequest(
       "Use one of them",
     );
   }
+  const request = {
+    app,
+    content: takeContent(reader),
+    to: takeAudience(switches, reader),
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+  };
+  const sendTime = reader.option(SEND.at);
+  if (sendTime?.kind === "in" && idempotencyKey !== undefined) {
+    reader.refuse(
+      "--at",
+      "a time from now, which is another one at each call with the key",
+      "Give the time itself, such as 2027-01-31T08:00:00Z",
+    );
+  }
   return {
-    request: {
-      app,
-      content: takeContent(reader),
-      to: takeAudience(switches, reader),
-      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    },
-    sendTime: reader.option(SEND.at),
+    request,
+    sendTime,
     tokens,
     idempotencyKey,
     detach: switches.has(DETACH.name),

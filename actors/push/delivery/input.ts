@@ -41,7 +41,7 @@ export function readInput<S extends v.GenericSchema>(
     return invalid("", `must not be nested deeper than ${DEPTH_MAX} levels`);
   }
   if (Array.isArray(input)) return invalid("", `must be an object, found ${shown(input)}`);
-  const parsed = v.safeParse(schema, input);
+  const parsed = v.safeParse(schema, input, { abortPipeEarly: true });
   if (parsed.success) return { kind: "value", value: parsed.output };
   return { kind: "problems", problems: told(parsed.issues, options.secret ?? false) };
 }

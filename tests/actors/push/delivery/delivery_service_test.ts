@@ -169,3 +169,16 @@ Deno.test("DeliveryService.status() has the rates of the last ten whole seconds,
   world.bars = () => Promise.reject(new Error("The monitor crashed"));
   assertEquals((await world.service.status()).rates, null);
 });
+
+Deno.test("DeliveryService.putApp() tells each problem once", async () => {
+  await using world = new World();
+  const webpush = { vapidPrivateKey: "short!", subject: "mailto:ops@example.org" };
+  const reply = await world.service.putApp("shop", { webpush });
+  assertEquals(reply, {
+    kind: "invalid",
+    problems: [{
+      path: "webpush.vapidPrivateKey",
+      message: "must be a base64url private key of 43 characters, found text of 6 characters",
+    }],
+  });
+});
