@@ -148,7 +148,7 @@ Deno.test("send draws the progress in place four times a second and ends with a 
   });
   const drawn = stage.err.split("\x1b[J").map((part) => part.replaceAll("\x1b[K", ""));
   assertStringIncludes(drawn[1] ?? "", "n1 sending\n");
-  assertStringIncludes(drawn[1] ?? "", "apns          1       0   4");
+  assertStringIncludes(drawn[1] ?? "", "apns          1     0       0   4");
   assertStringIncludes(drawn[2] ?? "", "100%");
   assertStringIncludes(stage.out, "Notification n1 is done: 4 recipients in 2s, 2 a second.");
 });
@@ -165,8 +165,8 @@ Deno.test("send prints a line a second without a terminal, and fails when someth
   assertEquals(stage.sleptMs, 1_000);
   assertEquals(stage.err.split("\n"), [
     "notification n1",
-    "sending: 0 of 4 (0%), delivered 0, failed 0, 0/s, left –",
-    "done: 4 of 4 (100%), delivered 3, failed 1, 4/s, left 0s",
+    "sending: 0 of 4 (0%), delivered 0, dead 0, failed 0, 0/s, left –",
+    "done: 4 of 4 (100%), delivered 3, dead 0, failed 1, 4/s, left 0s",
     "",
   ]);
 });
@@ -342,11 +342,11 @@ Deno.test("send says that a platform is paused when it stands still, and what is
     "GET /v1/apps/shop": [PAUSED, json({ name: "shop", version: 2, pauses: [] })],
   });
   assertEquals(await stage.run(...SEND), 0);
-  const line = "sending: 0 of 4 (0%), delivered 0, failed 0, 0/s, left –\n";
+  const line = "sending: 0 of 4 (0%), delivered 0, dead 0, failed 0, 0/s, left –\n";
   assertEquals(
     stage.err,
     `notification n1\n${line}${line}${PAUSE_LINES}${line}` +
-      "done: 4 of 4 (100%), delivered 3, failed 1, 1/s, left 0s\n",
+      "done: 4 of 4 (100%), delivered 3, dead 1, failed 0, 1/s, left 0s\n",
   );
   const asked = stage.asked.filter((one) => one.startsWith("GET /v1/apps"));
   assertEquals(asked.length, 2, "every two seconds");

@@ -112,7 +112,7 @@ export class ProgressMeters {
 /** The row of all platforms; platforms have lower-case names without spaces. */
 const ALL = "all";
 
-const HEADER = ["", "delivered", "failed", "of", "rate", "left"] as const;
+const HEADER = ["", "delivered", "dead", "failed", "of", "rate", "left"] as const;
 
 /** Characters of a bar, at least and at most; without room for the least there is none. */
 const BAR_MIN = 6;
@@ -162,7 +162,8 @@ function rowCells(
   return [
     escapeInvisible(name),
     grouped(counts.delivered),
-    grouped(unsuccessful(counts)),
+    grouped(counts.tokenInvalid),
+    grouped(unsuccessful(counts) - counts.tokenInvalid),
     grouped(counts.total),
     `${grouped(rate)}/s`,
     timeLeft(counts.pending, rate, status),
@@ -212,6 +213,7 @@ export function progressLine(progress: Progress, meters: ProgressMeters): string
   const done = counts.total - counts.pending;
   return `${status}: ${grouped(done)} of ${grouped(counts.total)} (${
     percent(done, counts.total)
-  }%), delivered ${grouped(counts.delivered)}, failed ${grouped(unsuccessful(counts))}, ` +
+  }%), delivered ${grouped(counts.delivered)}, dead ${grouped(counts.tokenInvalid)}, ` +
+    `failed ${grouped(unsuccessful(counts) - counts.tokenInvalid)}, ` +
     `${grouped(rate)}/s, left ${timeLeft(counts.pending, rate, status)}`;
 }

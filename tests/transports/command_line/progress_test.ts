@@ -31,13 +31,14 @@ function sending(apns: Partial<ProgressCounts>, fcm: Partial<ProgressCounts>): P
     total: a.total + f.total,
     delivered: a.delivered + f.delivered,
     tokenInvalid: a.tokenInvalid + f.tokenInvalid,
+    rejected: a.rejected + f.rejected,
     pending: a.pending + f.pending,
   };
   return { id: "n1", status: "sending", counts, platforms: { fcm: f, apns: a } };
 }
 
 const HALF = sending(
-  { total: 1_000, delivered: 450, tokenInvalid: 50, pending: 500 },
+  { total: 1_000, delivered: 450, tokenInvalid: 40, rejected: 10, pending: 500 },
   { total: 3_000, delivered: 600, pending: 2_400 },
 );
 
@@ -50,14 +51,14 @@ function metersOf(progress: Progress): ProgressMeters {
   return meters;
 }
 
-Deno.test("progressLines() shows delivered, failed, rate, time left and a bar for each platform", () => {
+Deno.test("progressLines() shows delivered, dead, failed, rate, time left and a bar for each platform", () => {
   const lines = progressLines(HALF, metersOf(HALF), { columns: 80, colour: false });
   assertEquals(lines, [
     "n1 sending",
-    "      delivered  failed     of     rate  left",
-    "apns        450      50  1,000    500/s    1s   50%  ███████████▓▓░░░░░░░░░░░░░",
-    "fcm         600       0  3,000    600/s    4s   20%  █████░░░░░░░░░░░░░░░░░░░░░",
-    "all       1,050      50  4,000  1,100/s    3s   27%  ██████▓░░░░░░░░░░░░░░░░░░░",
+    "      delivered  dead  failed     of     rate  left",
+    "apns        450    40      10  1,000    500/s    1s   50%  █████████▓░░░░░░░░░░",
+    "fcm         600     0       0  3,000    600/s    4s   20%  ████░░░░░░░░░░░░░░░░",
+    "all       1,050    40      10  4,000  1,100/s    3s   27%  ████▓░░░░░░░░░░░░░░░",
   ]);
 });
 
@@ -80,7 +81,7 @@ Deno.test("progressLines() knows no time left while the audience is still being 
   assertEquals(left({ ...HALF, status: "cancelled" }, metersOf(HALF)), "0s");
   assertEquals(
     progressLine(HALF, metersOf(HALF)),
-    "sending: 1,100 of 4,000 (27%), delivered 1,050, failed 50, 1,100/s, left 3s",
+    "sending: 1,100 of 4,000 (27%), delivered 1,050, dead 40, failed 10, 1,100/s, left 3s",
   );
 });
 
