@@ -11,15 +11,25 @@ import { table } from "../../transports/command_line/table.ts";
 import { apiError, openClient } from "./api_access.ts";
 import type { World } from "./world.ts";
 
-/** `apps add`: saves an app's credentials. */
+/** `apps add`: saves an app's credentials, and says which of those it had are gone. */
 export async function addApp(
   { client, app, credentials }: CommandOf<"apps_add">,
   json: boolean,
   { terminal }: World,
 ): Promise<number> {
-  const result = await openClient(client).putApp(app, credentials.reveal());
+  const api = openClient(client);
+  const before = await api.app(app);
+  const result = await api.putApp(app, credentials.reveal());
   if (result.kind === "failed") throw apiError(result.failure, client, credentialFlag);
   terminal.print(json ? line(result.value) : `Saved.\n\n${appText(result.value)}`);
+  const kept = platformsOf(result.value);
+  const gone = before.kind === "ok"
+    ? platformsOf(before.value).filter((platform) => !kept.includes(platform))
+    : [];
+  if (gone.length > 0) {
+    const what = `the credentials that ${app} had for ${gone.join(" and ")} are gone`;
+    terminal.report(`heliograph: ${what}: all of an app are saved in one call.\n`);
+  }
   return 0;
 }
 

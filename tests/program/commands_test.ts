@@ -459,3 +459,29 @@ Deno.test("RowsProgress.show() draws what the node took, not what is on its way 
   progress.show({ imported: 3, failed: 1 });
   assertEquals(stage.err.split("\n").map((line) => line.slice(0, 4)), [" 25%", "100%", ""]);
 });
+
+Deno.test("apps add says which platforms an app has lost by it", async () => {
+  const fcm = { project: "p", clientEmail: "a@example.org" };
+  const webpush = { vapidPublicKey: "k", subject: "mailto:ops@example.org" };
+  const had = { name: "shop", version: 1, fcm, webpush, pauses: [] };
+  const has = { name: "shop", version: 2, webpush, pauses: [] };
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, "key");
+  const key = ["--vapid-private-key-file", file, "--vapid-subject", "mailto:ops@example.org"];
+  const told: string[] = [];
+  for (const before of [[json(had)], [json(has)], []]) {
+    await using stage = new Stage({
+      "GET /v1/apps/shop": before,
+      "PUT /v1/apps/shop": [json(has)],
+    });
+    assertEquals(await stage.run("apps", "add", "shop", ...key), 0);
+    told.push(stage.err);
+  }
+  await Deno.remove(file);
+  assertEquals(told, [
+    "heliograph: the credentials that shop had for fcm are gone: " +
+    "all of an app are saved in one call.\n",
+    "",
+    "",
+  ]);
+});
