@@ -29,7 +29,7 @@ import {
 import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
 
 /** Connections of every sender. */
-const CONNECTIONS = 2;
+const CONNECTIONS = 4;
 /** Streams of each connection of `h2load`; ours takes what the server allows, at most this. */
 const STREAMS = 100;
 /** Devices registered by one call. */

@@ -4,9 +4,10 @@
  *
  * Invariants: a line that is leaving gets nothing more; lines opening and open together are never
  * more than the destination allows; what no line can take waits here in order. A line is full when it
- * has two batches, or twice what its peer takes at once, so that it never idles and never hoards. Another one is
- * opened when all together would keep the next request waiting for longer than a quarter of a
- * second: measured time of a wave of requests, times the waves before it.
+ * has two batches, or twice what its peer takes at once, so that it never idles and never hoards. Another
+ * one is opened when all are full and one of them has shown that the peer serves requests, or when the
+ * next request would wait for longer than a quarter of a second: measured time of a wave of requests,
+ * times the waves before it.
  *
  * @module
  */
@@ -97,11 +98,13 @@ export class DestinationPool<C extends ProviderConnection, W extends Waiting> {
     if (living === 0) return this.waiting.length > 0;
     if (living >= this.destination.connectionsMax || now < this.#noneBefore) return false;
     let shortestMs = Infinity;
+    let proven = false;
     for (const line of this.lines.values()) {
       if (line.state === "opening") return false;
       if (line.state === "open") shortestMs = Math.min(shortestMs, delayOf(line));
+      if (line.use === "served") proven = true;
     }
-    return shortestMs > QUEUE_DELAY_MS;
+    return proven && this.waiting.length > 0 || shortestMs > QUEUE_DELAY_MS;
   }
 
   /** Whether nothing of it is in use. */
