@@ -250,12 +250,17 @@ function taskFlags(v8Flags: string | undefined): readonly string[] {
   return [...flags.filter((one) => !one.startsWith("--v8-flags=")), `--v8-flags=${v8Flags}`];
 }
 
+/** Ports that were given out: a service listens on its own some time after it was given them. */
+const given = new Set<number>();
+
 /** A port of loopback that nobody listens on, outside the range of outgoing connections. */
 export function freePort(): number {
   for (;;) {
     const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    if (given.has(port)) continue;
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
+      given.add(port);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

@@ -36,6 +36,15 @@ const FINE: readonly RegExp[] = [
   /^SCAN notification USING INDEX notification_(paced|unfinished|to_expand)/,
 ];
 
+/** Nor are all devices of an app, where a few are asked for; those of removed apps go in steps. */
+const ALL_DEVICES =
+  /^SEARCH \w+ USING (COVERING )?INDEX device_in_audience \(app_id=\?( AND state=\?)?\)$/;
+
+function walks(step: string, text: string): boolean {
+  if (step.startsWith("SCAN")) return !FINE.some((fine) => fine.test(step));
+  return ALL_DEVICES.test(step) && !text.includes("WHERE credentials IS NULL LIMIT");
+}
+
 Deno.test("no statement of the delivery store walks a large table", async () => {
   await using folder = new TemporaryFolder();
   const path = `${folder.path}/store`;
@@ -47,12 +56,12 @@ Deno.test("no statement of the delivery store walks a large table", async () => 
     }
   });
   using database = new DatabaseSync(path);
-  const walks = texts.flatMap((text) =>
+  const walking = texts.flatMap((text) =>
     database.prepare(`EXPLAIN QUERY PLAN ${text}`).all()
       .map((row) => String(row["detail"]))
-      .filter((step) => step.startsWith("SCAN") && !FINE.some((fine) => fine.test(step)))
+      .filter((step) => walks(step, text))
       .map((step) => `${step}: ${text}`)
   );
-  assertEquals(walks, []);
+  assertEquals(walking, []);
   assertGreater(texts.length, 80);
 });

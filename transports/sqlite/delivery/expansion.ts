@@ -32,7 +32,7 @@ function prepare(database: DatabaseSync) {
     all: sql(`SELECT number, platform FROM device
       WHERE app_id = ? AND state = 0 AND number > ? AND number <= ? ORDER BY number LIMIT ?`),
     devices: sql(`SELECT number, platform FROM json_each(?) AS one
-      CROSS JOIN device ON device.id = one.value AND app_id = ?
+      CROSS JOIN device INDEXED BY device_by_id ON device.id = one.value AND app_id = ?
       WHERE state = 0 AND number > ? AND number <= ? ORDER BY number LIMIT ?`),
     users: sql(`SELECT number, platform FROM json_each(?) AS one
       CROSS JOIN device INDEXED BY device_by_user ON app_id = ? AND user = one.value
