@@ -56,6 +56,7 @@ const MIGRATIONS: readonly string[] = [
 export const MESSAGE_SCHEMA: Schema = {
   applicationId: 0x48454c49,
   migrations: MIGRATIONS,
-  cacheKib: CACHE_KIB,
+  writerCacheKib: CACHE_KIB,
+  readerCacheKib: CACHE_KIB,
   checkpointPages: CHECKPOINT_PAGES,
 };

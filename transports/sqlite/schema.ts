@@ -20,8 +20,10 @@ export interface Schema {
   readonly applicationId: number;
   /** The migrations, oldest first: entry `n` makes version `n + 1` of version `n`. */
   readonly migrations: readonly string[];
-  /** Memory each connection may spend on pages, in KiB. */
-  readonly cacheKib: number;
+  /** Memory the writing connection may spend on pages, in KiB. */
+  readonly writerCacheKib: number;
+  /** Memory a reading connection may. */
+  readonly readerCacheKib: number;
   /** Pages of the write-ahead log after which it is copied into the file. */
   readonly checkpointPages: number;
 }
@@ -85,7 +87,10 @@ export function migrate(
  * Sets up the writing connection. Every commit is in the write-ahead log and synced when it returns
  * (`synchronous = FULL`), which is what makes an answered write durable.
  */
-function configureWriter(database: DatabaseSync, { cacheKib, checkpointPages }: Schema): void {
+function configureWriter(
+  database: DatabaseSync,
+  { writerCacheKib, checkpointPages }: Schema,
+): void {
   database.exec(`
     PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};
     PRAGMA journal_mode = WAL;
@@ -93,7 +98,7 @@ function configureWriter(database: DatabaseSync, { cacheKib, checkpointPages }: 
     PRAGMA foreign_keys = ON;
     PRAGMA wal_autocheckpoint = ${checkpointPages};
     PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX};
-    PRAGMA cache_size = -${cacheKib};
+    PRAGMA cache_size = -${writerCacheKib};
   `);
 }
 
@@ -124,8 +129,8 @@ export function openForWriting(path: string, schema: Schema): DatabaseSync {
 }
 
 /** Opens the file at `path` for reading; it must exist with the newest schema. */
-export function openForReading(path: string, { cacheKib }: Schema): DatabaseSync {
+export function openForReading(path: string, { readerCacheKib }: Schema): DatabaseSync {
   const database = new DatabaseSync(path, { readOnly: true });
-  configureReader(database, cacheKib);
+  configureReader(database, readerCacheKib);
   return database;
 }

@@ -64,8 +64,11 @@ export const PENDING_WEIGHT_MAX = 8_192;
  */
 export const BATCH_WEIGHT_MAX = 2_048;
 
-/** Memory each connection may spend on pages, in KiB: the inner pages and the hot part of a million devices. */
-export const CACHE_KIB = 64 * 1024;
+/** Memory the writing connection may spend on pages, in KiB: the inner pages and the hot part of a million devices. */
+export const WRITER_CACHE_KIB = 64 * 1024;
+
+/** Memory the reading connection may: a campaign reads its devices in order, and each page once. */
+export const READER_CACHE_KIB = 8 * 1024;
 
 /**
  * Pages of the write-ahead log after which it is copied into the file: 64 MiB of 4 KiB pages. An import

@@ -16,12 +16,13 @@
  */
 
 import type { Schema } from "../schema.ts";
-import { CACHE_KIB, CHECKPOINT_PAGES } from "./limits.ts";
+import { CHECKPOINT_PAGES, READER_CACHE_KIB, WRITER_CACHE_KIB } from "./limits.ts";
 
 /** The file of the delivery store, marked by the letters `HELD`. */
 export const DELIVERY_SCHEMA: Schema = {
   applicationId: 0x48454c44,
-  cacheKib: CACHE_KIB,
+  writerCacheKib: WRITER_CACHE_KIB,
+  readerCacheKib: READER_CACHE_KIB,
   checkpointPages: CHECKPOINT_PAGES,
   migrations: [
     `CREATE TABLE state (
