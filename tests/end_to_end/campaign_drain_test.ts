@@ -70,11 +70,11 @@ Deno.test("SIGTERM during a campaign hands it over: everybody gets it once, and 
 const SLOW_RECIPIENTS = 12_000;
 
 Deno.test("SIGTERM hands back what a slow provider has not been sent yet", async () => {
-  // A thousand take two seconds on a connection; ten wait for one.
-  await using world = await CampaignService.open({ change: { latencyMs: 100, streamsMax: 50 } });
+  // What one connection has been given would take it forty seconds; the drain has ten.
+  await using world = await CampaignService.open({ change: { latencyMs: 1_000, streamsMax: 50 } });
   await world.register(APP, numbersOf("apns", SLOW_RECIPIENTS));
   const id = await world.send(APP);
-  await sent(world, 100);
+  await sent(world, 50);
   assertEquals(await world.service.stop(), { code: 0, signal: null }, world.service.stderr);
   assertEquals(world.leased(), 0);
   const { apns } = await world.standIn.seen();

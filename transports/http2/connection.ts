@@ -176,6 +176,7 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
   async close(): Promise<void> {
     if (this.#phase === "open" || this.#phase === "opening") {
       this.#drain("closed");
+      this.#dropWaiting("the connection is being closed");
       this.#finishWhenDone();
     }
     await this.#closed.promise;

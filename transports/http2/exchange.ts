@@ -106,6 +106,9 @@ export interface HttpConnection extends AsyncDisposable {
    * connection's request deadline. Never rejects for what a peer or a network does.
    */
   exchange(block: RequestBlock): Promise<AnswerBlock>;
-  /** Takes no more requests, waits for those in flight until their deadline, and closes. */
+  /**
+   * Takes no more requests, ends those that have not begun as {@link UNSENT}, waits for the others until
+   * their deadline, and closes.
+   */
   close(): Promise<void>;
 }

@@ -114,9 +114,13 @@ export class Http1Connection implements HttpConnection {
     return exchange.answers;
   }
 
-  /** Takes no more requests, waits for those in flight until their deadline, and closes. */
+  /**
+   * Takes no more requests, ends those that have not begun as {@link UNSENT}, waits for the others until
+   * their deadline, and closes.
+   */
   async close(): Promise<void> {
     this.#end("closed");
+    for (const { exchange, place } of this.#queue.splice(0)) exchange.end(place, UNSENT, "closed");
     await Promise.all([...this.#exchanges].map(({ done }) => done));
   }
 

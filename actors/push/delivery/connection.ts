@@ -74,7 +74,7 @@ export interface ConnectionArgs<C extends ProviderConnection> {
 export interface ConnectionProtocol<C extends ProviderConnection> {
   /** Sends requests; it is open when it is asked. */
   carry(carry: Carry<C>): Carried;
-  /** Nobody needs it any more. */
+  /** Nobody needs it any more: what it has sent ends, what it has not comes back as `unsent`. */
   retire(): void;
   /** The transport opened it, or could not. */
   opened(outcome: PromiseSettledResult<C>): void;
@@ -132,7 +132,11 @@ export function connection<C extends ProviderConnection>(): Actor<
         );
         return later;
       },
-      retire: (state, _, ctx) => leave(state, "idle", ctx),
+      retire(state, _, ctx) {
+        leave(state, "retired", ctx);
+        // What it has not sent comes back at once; a failure shows in what it carries.
+        state.connection?.close().catch(() => {});
+      },
       opened(state, outcome, ctx) {
         ctx.cancel("openDue");
         if (outcome.status === "rejected") {

@@ -121,6 +121,8 @@ export interface GatewayState<C extends ProviderConnection> extends GatewayArgs<
   readonly prepared: Map<string, Promise<Prepared<C>>>;
   /** Connections opened so far. */
   opened: number;
+  /** Whether what was not processed goes back to its batch at once: the node is stopping. */
+  handingBack: boolean;
 }
 
 /** The gateway of a provider; see the module. */
@@ -134,18 +136,16 @@ export function gateway<C extends ProviderConnection>(
       ctx.after(IDLE_LOOK_MS, "idleDue");
       // Connections outlive their gateway's crash: their news must not be taken for another one's.
       const opened = (ctx.incarnation - 1) * NUMBERS;
-      const state = { ...args, pools: new Map(), owners: new Map(), prepared: new Map(), opened };
+      const maps = { pools: new Map(), owners: new Map(), prepared: new Map() };
+      const state = { ...args, ...maps, opened, handingBack: false };
       ctx.use({ [Symbol.dispose]: () => retireAll(state) });
       return state;
     },
     on: {
       send(state, block, ctx) {
         const later = ctx.later<Answers>();
-        ctx.pipe(
-          prepare(state, block),
-          "prepared",
-          (outcome) => ({ block, later, outcome }),
-        );
+        state.handingBack = false;
+        ctx.pipe(prepare(state, block), "prepared", (outcome) => ({ block, later, outcome }));
         return later;
       },
       prepared: route,
@@ -155,8 +155,10 @@ export function gateway<C extends ProviderConnection>(
         retireIdle(state, ctx.now());
         ctx.after(IDLE_LOOK_MS, "idleDue");
       },
-      handBackWaiting({ pools }, _, ctx) {
-        for (const pool of pools.values()) returnWaiting(pool, "the node is stopping", ctx);
+      handBackWaiting(state, _, ctx) {
+        state.handingBack = true;
+        for (const pool of state.pools.values()) returnWaiting(pool, "the node is stopping", ctx);
+        retireAll(state);
       },
     },
   };
@@ -438,9 +440,10 @@ function settle<C extends ProviderConnection>(
   const unsent: number[] = [];
   let good = 0;
   let bad = 0;
+  const again = resends < RESENDS_MAX && !state.handingBack;
   for (const [position, index] of indexes.entries()) {
     const verdict = verdicts[of[position] ?? 0] ?? LOST;
-    if (verdict.kind === "unsent" && verdict.afterMs === undefined && resends < RESENDS_MAX) {
+    if (again && verdict.kind === "unsent" && verdict.afterMs === undefined) {
       unsent.push(index);
       continue;
     }
@@ -467,12 +470,8 @@ function judge<C extends ProviderConnection>(
   const before = circuit.closed;
   change();
   if (circuit.closed === before) return;
-  observer.record({
-    kind: "circuit",
-    platform,
-    origin,
-    state: circuit.closed ? "closed" : "open",
-  });
+  const now = circuit.closed ? "closed" : "open";
+  observer.record({ kind: "circuit", platform, origin, state: now });
 }
 
 /** Lets go of connections that were not used for a while, and of destinations without any. */
@@ -487,7 +486,7 @@ function retireIdle<C extends ProviderConnection>(state: GatewayState<C>, now: n
   }
 }
 
-/** Nobody will use the connections of a gateway that ended: what they carry ends, then they do. */
+/** Nobody will use the connections of a gateway that ends: what they have sent ends, then they do. */
 function retireAll<C extends ProviderConnection>({ pools }: GatewayState<C>): void {
   for (const { lines } of pools.values()) {
     for (const { ref } of lines.values()) ref.send("retire").catch(() => {});

@@ -76,7 +76,7 @@ export interface ProviderConnection extends AsyncDisposable {
   readonly inFlight: number;
   /** Resolves, with a reason for people, when the connection takes no more requests. */
   readonly ended: Promise<string>;
-  /** Takes no more requests, waits for those in flight until their deadline, and closes. */
+  /** Takes no more requests, gives back those that have not begun, waits for the others until their deadline, and closes. */
   close(): Promise<void>;
 }
 

@@ -359,14 +359,16 @@ Deno.test("Http1Connection.open() rejects when no socket can be opened", async (
   );
 });
 
-Deno.test("Http1Connection.close() waits for what is in flight and takes nothing more", async () => {
+Deno.test("Http1Connection.close() waits for what has begun, gives back the rest and takes nothing more", async () => {
   await using server = new RawServer(() => ({ parts: [CREATED] }));
   await using connection = await Http1Connection.open({ dial: () => server.dial(), socketsMax: 2 });
   const answers = connection.exchange(blockOf(["/1", "/2", "/3", "/4"]));
   const closed = connection.close();
   assertEquals([...(await connection.exchange(blockOf(["/5"]))).ends], [UNSENT]);
   await closed;
-  assertEquals([...(await answers).statuses], [201, 201, 201, 201]);
+  const { statuses, ends } = await answers;
+  assertEquals([...statuses], [201, 201, 0, 0]);
+  assertEquals([...ends], [ANSWERED, ANSWERED, UNSENT, UNSENT]);
   assertEquals(await connection.ended, "closed");
 });
 
