@@ -255,8 +255,14 @@ export const addresses: Kind<readonly string[]> = kind({
   show: (value) => value.join(","),
 });
 
-/** A URL of one of these schemes; `"origin"` allows no path beside `/` and is kept without it. */
-export function url(schemes: readonly string[], extent: "origin" | "with_path"): Kind<string> {
+/**
+ * A URL of one of these schemes; `"origin"` allows no path beside `/` and is kept without it. A URL
+ * `"with_query"` may be a secret of its receiver: only its origin is shown.
+ */
+export function url(
+  schemes: readonly string[],
+  extent: "origin" | "with_path" | "with_query",
+): Kind<string> {
   const example = `${schemes.at(-1)}://push.example.org${extent === "origin" ? "" : "/"}`;
   return kind({
     placeholder: "URL",
@@ -268,14 +274,19 @@ export function url(schemes: readonly string[], extent: "origin" | "with_path"):
       if (url === null) return problem("not a URL");
       if (!schemes.includes(url.protocol.slice(0, -1))) return problem("wrong kind of URL");
       if (url.username !== "" || url.password !== "") return problem("contains a user name");
-      if (url.search !== "" || url.hash !== "") return problem("contains a query or fragment");
-      if (extent === "with_path") return value(url.href);
+      if (url.hash !== "") return problem("contains a fragment");
+      if (url.search !== "" && extent !== "with_query") return problem("contains a query");
+      if (extent !== "origin") return value(url.href);
       // The scheme and the host with its port unless it is the usual one: RFC 6454 section 6.2.
       return url.pathname === "/"
         ? value(`${url.protocol}//${url.host}`)
         : problem("contains a path");
     },
-    show: (value) => value,
+    show(value) {
+      const { origin, pathname, search } = new URL(value);
+      const hidden = extent === "with_query" && pathname + search !== "/";
+      return hidden ? `${origin}/…` : value;
+    },
   });
 }
 

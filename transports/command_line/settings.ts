@@ -270,7 +270,7 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   ),
   webhookUrl: absent(
     "webhook-url",
-    kinds.url(["http", "https"], "with_path"),
+    kinds.url(["http", "https"], "with_query"),
     "none: no webhook",
     "where outcomes of deliveries are posted, signed; needs webhook-secret",
   ),

@@ -60,17 +60,8 @@ import { protocolError, Receiver, type ReceiverHost, sizeError } from "./receive
 import { checkBlock } from "./request_check.ts";
 import { isSuccess } from "./response_head.ts";
 import { Sender } from "./sender.ts";
+import type { Http2Socket } from "./socket.ts";
 import { type Stream, StreamTable } from "./streams.ts";
-
-/** What a connection needs of a socket. */
-export interface Http2Socket {
-  /** Reads some bytes; `null` at the end. */
-  read(into: Uint8Array): Promise<number | null>;
-  /** Writes some bytes and says how many. */
-  write(bytes: Uint8Array): Promise<number>;
-  /** Ends the socket, and whatever read or write is under way. */
-  close(): void;
-}
 
 /** How a connection is set up. */
 export interface ConnectionOptions {

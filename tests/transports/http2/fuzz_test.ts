@@ -6,7 +6,8 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import fc from "fast-check";
 import { ManualClock } from "../../../actors/runtime/clock.ts";
-import { Http2Connection, type Http2Socket } from "../../../transports/http2/connection.ts";
+import { Http2Connection } from "../../../transports/http2/connection.ts";
+import type { Http2Socket } from "../../../transports/http2/socket.ts";
 import {
   type AnswerBlock,
   ByteBuffer,
