@@ -104,6 +104,8 @@ export class Telemetry implements Observer {
           error: errorText(event.error),
         });
       case "dead_letter":
+        // What a mailbox drops by its policy is worth nothing: one that waits, or a newer one, says the same.
+        if (event.reason === "dropped") return;
         this.metrics.deadLettered();
         return this.#log.debug("dead_letter", { actor: event.path, message: event.message });
       case "release_failed":
