@@ -28,8 +28,8 @@ import {
 } from "../tests/transports/http2/real_servers.ts";
 import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
 
-/** Connections of every sender. */
-const CONNECTIONS = 4;
+/** Connections of every sender: as many as `--apns-connections` allows unless told otherwise. */
+const CONNECTIONS = 8;
 /** Streams of each connection of `h2load`; ours takes what the server allows, at most this. */
 const STREAMS = 100;
 /** Devices registered by one call. */

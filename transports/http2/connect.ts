@@ -51,20 +51,20 @@ export interface ConnectHttp2Options {
  * Opens a connection; resolves when the peer's SETTINGS are known and requests can be sent.
  *
  * @example A request over a connection without TLS
- * ```ts no-eval
+ * ```ts
  * import { connectHttp2 } from "./connect.ts";
  *
- * await using connection = await connectHttp2({
- *   hostname: "127.0.0.1",
- *   port: 8080,
- *   security: { kind: "none" },
- * });
+ * const hostname = "127.0.0.1";
+ * await using server = Deno.serve({ hostname, port: 0, onListen() {} }, () => new Response());
+ * const { port } = server.addr;
+ * await using connection = await connectHttp2({ hostname, port, security: { kind: "none" } });
  * const { statuses } = await connection.exchange({
- *   head: { method: "POST", authority: "127.0.0.1:8080", fields: [] },
+ *   head: { method: "POST", authority: `${hostname}:${port}`, fields: [] },
  *   paths: ["/one", "/two"],
  *   fields: [],
  *   bodies: new TextEncoder().encode("the same for both"),
  * });
+ * if (statuses.join() !== "200,200") throw new Error("not answered");
  * ```
  *
  * @throws {Http2ConnectError} When no connection comes about; its `code` says why.
