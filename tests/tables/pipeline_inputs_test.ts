@@ -275,7 +275,7 @@ const ROWS: readonly NodeRow[] = [
   {
     number: 89,
     input: "HTTP/1.1 instead of HTTP/2",
-    expected: noHttp2("A frame of 4740180 bytes exceeds 16384"),
+    expected: noHttp2("The peer speaks HTTP/1"),
     put: apple(greeting(saying("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))),
   },
   {

@@ -47,6 +47,9 @@ export const SETTING = {
   maxHeaderListSize: 0x6,
 } as const;
 
+/** What the letters `HTT` of an HTTP/1 answer are as the length of a frame. */
+const HTTP1_LENGTH = 0x485454;
+
 /** Bytes of a frame header. */
 export const FRAME_HEADER_BYTES = 9;
 
@@ -135,10 +138,10 @@ export class FrameReader {
     // Inside the buffer by the check above; the fallback only satisfies the type.
     const length = (bytes[from] ?? 0) << 16 | (bytes[from + 1] ?? 0) << 8 | (bytes[from + 2] ?? 0);
     if (length > this.#payloadBytesMax) {
-      throw new Http2Error(
-        ERROR_CODE.frameSizeError,
-        `A frame of ${length} bytes exceeds ${this.#payloadBytesMax}`,
-      );
+      const what = length === HTTP1_LENGTH
+        ? "The peer speaks HTTP/1"
+        : `A frame of ${length} bytes exceeds ${this.#payloadBytesMax}`;
+      throw new Http2Error(ERROR_CODE.frameSizeError, what);
     }
     const start = from + FRAME_HEADER_BYTES;
     if (this.#to - start < length) return false;
