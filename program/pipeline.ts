@@ -57,6 +57,8 @@ export type PipelineObserver = Observer & { readonly delivery: DeliveryObserver 
 export interface PipelineOptions {
   /** Where apps, devices, notifications and results are kept, and batches wait. */
   readonly store: DeliveryStore & Queue;
+  /** Where batches are claimed instead of in the store: one's own way of choosing among them. */
+  readonly queue?: Queue;
   /** What records outcomes, beside the store. */
   readonly sinks?: readonly Sink[];
   /** Where notifications come from, beside `service.submit`. */
@@ -118,10 +120,7 @@ export class Pipeline implements AsyncDisposable {
         apns: checkApnsCredentials,
         fcm: checkFcmCredentials,
         webpush: checkWebPushCredentials,
-        endpoint: (url) => {
-          const checked = this.#policy.check(url);
-          return checked.kind === "refused" ? checked.reason : undefined;
-        },
+        endpoint: (url) => this.#policy.problem(url),
         point: isPoint,
       },
       wallNow: () => Date.now(),
@@ -145,7 +144,7 @@ export class Pipeline implements AsyncDisposable {
       "pipeline",
       pipelineTree({
         store,
-        queue: store,
+        queue: options.queue ?? store,
         providers,
         gateways: options.gateways ?? {},
         sinks: options.sinks ?? [],

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { SendBlock, Verdict } from "../../actors/push/delivery/ports.ts";
+import type { Queue } from "../../actors/push/delivery/store.ts";
 import { World } from "../../actors/testing/mod.ts";
 import { Pipeline } from "../../program/pipeline.ts";
 import { MemoryDeliveryStore } from "../../transports/memory/memory_delivery_store.ts";
@@ -37,4 +38,31 @@ Deno.test("Pipeline goes on with an app that was paused for dead devices when a 
   await world.advance(60_000);
   assertEquals((await store.notification(made.value.id))?.counts.tokenInvalid, 100);
   assertEquals(blocks.length, 2);
+});
+
+Deno.test("Pipeline claims batches from a queue of one's own", async () => {
+  const world = new World({ wallNow: Date.now() });
+  const { clock, system } = world;
+  const store = new MemoryDeliveryStore({ clock });
+  const blocks: SendBlock[] = [];
+  const gateways = { fcm: notingGateway({ kind: "delivered" }, blocks) };
+  let open = false;
+  const queue: Queue = {
+    claim: (request) =>
+      open ? store.claim(request) : Promise.resolve({ batches: [], dueAt: undefined }),
+    renew: (leases, until) => store.renew(leases, until),
+    release: (lease, notBefore) => store.release(lease, notBefore),
+  };
+  await using pipeline = new Pipeline({ store, queue, system, gateways });
+  await using _ = world;
+  await pipeline.start();
+  await store.saveApp("shop", {}, clock.wallNow());
+  const to = { tokens: [{ platform: "fcm", token: "one" }] };
+  const made = await pipeline.service.submit({ app: "shop", content: { title: "Hi" }, to });
+  assert(made.kind === "ok", JSON.stringify(made));
+  await world.advance(5_000);
+  assertEquals(blocks.length, 0);
+  open = true;
+  await world.advance(5_000);
+  assertEquals((await store.notification(made.value.id))?.counts.delivered, 1);
 });
