@@ -18,6 +18,10 @@ import {
   type SendResult,
   type VapidKeys,
 } from "../../deps/web_push.js";
+import {
+  checkWebPushCredentials,
+  type CredentialProblem,
+} from "../../transports/webpush/credentials.ts";
 import { run } from "./programs.ts";
 
 export type { PushSubscription, SendResult, VapidKeys } from "../../deps/web_push.js";
@@ -52,6 +56,17 @@ export interface Answer {
 /** A fresh VAPID key pair. */
 export function newVapidKeys(): VapidKeys {
   return generateVAPIDKeys();
+}
+
+/** What a sender finds wrong with a pair of keys. */
+export function pairProblems(
+  { publicKey, privateKey }: Pick<VapidKeys, "publicKey" | "privateKey">,
+): readonly CredentialProblem[] {
+  return checkWebPushCredentials({
+    vapidPrivateKey: privateKey,
+    vapidPublicKey: publicKey,
+    subject: "mailto:push@example.org",
+  });
 }
 
 /**

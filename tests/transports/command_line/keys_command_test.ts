@@ -5,7 +5,7 @@ import { runKeys } from "../../../transports/command_line/keys_command.ts";
 import type { KeysCommand } from "../../../transports/command_line/keys_command.ts";
 import { Secret } from "../../../transports/command_line/secret.ts";
 import { cryptoKeys } from "../../../transports/command_line/setting.ts";
-import { vapidKeysProblem } from "../../../transports/command_line/vapid_keys.ts";
+import { pairProblems } from "../../support/sender.ts";
 import { TemporaryFolder } from "./temporary_folder.ts";
 
 const CLOCK = { now: () => 0, wallNow: () => Date.UTC(2030, 0, 1) };
@@ -18,12 +18,9 @@ function run(command: KeysCommand, json: boolean): string {
 
 Deno.test("runKeys() prints a VAPID pair for people and machines", () => {
   const { publicKey, privateKey } = JSON.parse(run({ name: "keys_vapid" }, true));
-  assertEquals(vapidKeysProblem({ publicKey, privateKey }), undefined);
+  assertEquals(pairProblems({ publicKey, privateKey }), []);
   const lines = run({ name: "keys_vapid" }, false).split("\n");
-  assertEquals(
-    vapidKeysProblem({ publicKey: lines[1] ?? "", privateKey: lines[4] ?? "" }),
-    undefined,
-  );
+  assertEquals(pairProblems({ publicKey: lines[1] ?? "", privateKey: lines[4] ?? "" }), []);
 });
 
 Deno.test("runKeys() prints an endpoint key that crypto-keys reads", () => {
