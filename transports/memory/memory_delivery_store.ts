@@ -46,6 +46,7 @@ import type {
   SubmitOutcome,
   UnsavedDevices,
 } from "../delivery_store/records.ts";
+import { type CallOf, Calls, type Fault } from "./calls.ts";
 import { appOf, lanesOf, listApps, removeApp, saveApp } from "./delivery_apps.ts";
 import { devicesPage, invalidate, removeDevice, saveDevices } from "./delivery_devices.ts";
 import { type Disk, emptyDisk, laneOf, type StoredRow } from "./delivery_disk.ts";
@@ -62,10 +63,9 @@ import {
   sweep,
 } from "./delivery_notifications.ts";
 import { claim, commit, leasedBatch, load, release } from "./delivery_queue.ts";
-import { type Fault, StoreError } from "./memory_store.ts";
 
 export type * from "../delivery_store/records.ts";
-export { type Fault, StoreError, type StoreErrorCode } from "./memory_store.ts";
+export { type CallOf, type Fault, StoreError, type StoreErrorCode } from "./calls.ts";
 
 /** Dead letters that are kept; the oldest make room, for they are for people to look at. */
 const DEAD_LETTERS_MAX = 10_000;
@@ -77,12 +77,7 @@ export type DeliveryCallName = Exclude<
 >;
 
 /** One call, as it was made. */
-export interface DeliveryCall {
-  /** Its number, from 1. */
-  readonly number: number;
-  /** The method. */
-  readonly name: DeliveryCallName;
-}
+export type DeliveryCall = CallOf<DeliveryCallName>;
 
 /** How a store is made; without options it never fails and answers at once. */
 export interface MemoryDeliveryStoreOptions {
@@ -98,17 +93,17 @@ export interface MemoryDeliveryStoreOptions {
 export class MemoryDeliveryStore implements AsyncDisposable {
   readonly #options: MemoryDeliveryStoreOptions;
   #disk: Disk = emptyDisk();
-  #callCount = 0;
-  #open = true;
+  readonly #calls: Calls<DeliveryCallName>;
 
   /** Makes an empty store. */
   constructor(options: MemoryDeliveryStoreOptions = {}) {
     this.#options = options;
+    this.#calls = new Calls(options);
   }
 
   /** Ends the store at once, as a killed process would: calls on their way are lost. */
   crash(): void {
-    this.#open = false;
+    this.#calls.crash();
   }
 
   /** A new store on what reached the disk of this one, which is ended, and its leases with it. */
@@ -362,28 +357,8 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     return this.#call("ping", () => {});
   }
 
-  /** Every call: held back when the test wants it, then failed or made in one piece. */
-  async #call<T>(name: DeliveryCallName, effect: () => T): Promise<T> {
-    const call: DeliveryCall = { number: ++this.#callCount, name };
-    const fault = this.#options.fault?.(call);
-    const held = this.#options.delay?.(call);
-    if (held !== undefined) await held;
-    if (!this.#open) throw new StoreError("closed", `Cannot ${name}: the store is closed`);
-    switch (fault) {
-      case undefined:
-        return effect();
-      case "crash_after":
-        effect();
-        this.crash();
-        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
-      case "crash_before":
-        this.crash();
-        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
-      case "full":
-      case "io":
-      case "busy":
-        throw new StoreError(fault, `Cannot ${name}: the test wants "${fault}"`);
-    }
+  #call<T>(name: DeliveryCallName, effect: () => T): Promise<T> {
+    return this.#calls.make(name, effect);
   }
 
   #now(): number {

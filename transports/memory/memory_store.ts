@@ -20,6 +20,10 @@
  * @module
  */
 
+import { type CallOf, Calls, type Fault } from "./calls.ts";
+
+export { type CallOf, type Fault, StoreError, type StoreErrorCode } from "./calls.ts";
+
 /** A user agent: one browser profile or UnifiedPush distributor. */
 export interface UserAgent {
   /** Its identity, 32 lower-case hexadecimal digits. */
@@ -67,23 +71,6 @@ export interface PageRequest {
   readonly nowSeconds: number;
 }
 
-/** Why a call failed: no space, an I/O error, too many waiting, or the store is closed. */
-export type StoreErrorCode = "full" | "io" | "busy" | "closed";
-
-/** The store could not serve a call; nothing of that call was stored. */
-export class StoreError extends Error {
-  /** The class, for messages and logs. */
-  override readonly name = "StoreError";
-  /** Stable reason. */
-  readonly code: StoreErrorCode;
-
-  /** Makes the error for `code`. */
-  constructor(code: StoreErrorCode, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** The calls of the store, by the names of its methods. */
 export type CallName =
   | "user"
@@ -101,19 +88,7 @@ export type CallName =
   | "ping";
 
 /** One call, as it was made. */
-export interface Call {
-  /** Its number, from 1. */
-  readonly number: number;
-  /** The method. */
-  readonly name: CallName;
-}
-
-/**
- * What shall go wrong with a call. A code rejects it and stores nothing. `"crash_before"` is a
- * process killed before the write reached the disk, `"crash_after"` one killed between the disk and
- * the answer; after either the store is closed and `reopen` shows what is left.
- */
-export type Fault = "full" | "io" | "busy" | "crash_before" | "crash_after";
+export type Call = CallOf<CallName>;
 
 /** How a store is made; without options it never fails and answers at once. */
 export interface MemoryStoreOptions {
@@ -150,18 +125,18 @@ export class MemoryStore implements AsyncDisposable {
   readonly #options: MemoryStoreOptions;
   readonly #userLifetimeMs: number;
   #disk: Disk = { users: new Map(), sortKeys: new Set(), lastSortKey: 0 };
-  #callCount = 0;
-  #open = true;
+  readonly #calls: Calls<CallName>;
 
   /** Makes an empty store. */
   constructor(options: MemoryStoreOptions = {}) {
     this.#options = options;
+    this.#calls = new Calls(options);
     this.#userLifetimeMs = (options.userLifetimeSeconds ?? USER_LIFETIME_SECONDS) * 1000;
   }
 
   /** Ends the store at once, as a killed process would: calls on their way are lost. */
   crash(): void {
-    this.#open = false;
+    this.#calls.crash();
   }
 
   /** A new store on what reached the disk of this one, which is ended. */
@@ -329,28 +304,8 @@ export class MemoryStore implements AsyncDisposable {
     return this.#call("ping", () => {});
   }
 
-  /** Every call: held back when the test wants it, then failed or made in one piece. */
-  async #call<T>(name: CallName, effect: () => T): Promise<T> {
-    const call: Call = { number: ++this.#callCount, name };
-    const fault = this.#options.fault?.(call);
-    const held = this.#options.delay?.(call);
-    if (held !== undefined) await held;
-    if (!this.#open) throw new StoreError("closed", `Cannot ${name}: the store is closed`);
-    switch (fault) {
-      case undefined:
-        return effect();
-      case "crash_after":
-        effect();
-        this.crash();
-        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
-      case "crash_before":
-        this.crash();
-        throw new StoreError("closed", `Cannot ${name}: the store crashed`);
-      case "full":
-      case "io":
-      case "busy":
-        throw new StoreError(fault, `Cannot ${name}: the test wants "${fault}"`);
-    }
+  #call<T>(name: CallName, effect: () => T): Promise<T> {
+    return this.#calls.make(name, effect);
   }
 
   #wallNow(): number {
