@@ -18,6 +18,8 @@ need h2load nghttp2-client   # the load of the benches
 need nghttpd nghttp2-server  # HTTP/2 servers that the client must agree with
 need nginx nginx-light
 need node nodejs
+need redis-server redis-server
+[ -x "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)" ] || missing="$missing postgresql"
 need unshare util-linux      # a full disk and a network of the test's own
 need ip iproute2             # that network
 need strace strace           # shows that the store syncs before it answers

@@ -71,6 +71,9 @@ function room(path: string, depth: number): string {
 const FOUNDATIONS: readonly string[] = [
   "transports/delivery_row/",
   "transports/delivery_store/",
+  "transports/message_store/",
+  "transports/postgres/",
+  "transports/redis/",
   "transports/http_door/",
   "transports/http2/",
   "transports/p256/",

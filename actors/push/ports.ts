@@ -76,7 +76,17 @@ export interface PageRequest {
 export type SubscriptionState = "subscribed" | "no_channel" | "no_user";
 
 /** What became of a message offered to the store. */
-export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user";
+export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user" | BehindOutcome;
+
+/**
+ * Nothing was stored, since a message of this user agent with the same or a larger sort key waits:
+ * another node accepted it, its clock a little ahead. With a larger key the message takes its place
+ * behind that one. Only a store that several nodes write to answers so.
+ */
+export interface BehindOutcome {
+  /** The largest sort key that waits for the user agent. */
+  readonly behind: number;
+}
 
 /**
  * Durable state of the Web Push half. Every write has reached the disk when its promise resolves.
@@ -119,6 +129,73 @@ export interface MessageStore {
   ping(): Promise<void>;
 }
 
+/** Where a user agent is connected: a node, and which of its sessions. */
+export interface Whereabouts {
+  /** The node's id in the {@link NodeDirectory}. */
+  readonly node: string;
+  /** The session, different for every connection. */
+  readonly session: string;
+}
+
+/**
+ * Which node holds the session of a user agent, for nodes that share a store; kept by that store.
+ *
+ * A message that was stored before `arrive` resolved is found by a read that follows it, and one
+ * stored later finds the session by `whereabouts`: so no message waits in between.
+ */
+export interface Presence {
+  /** From now on this is where the user agent is; answers where it was until now. An unknown user agent is fine. */
+  arrive(uaid: string, at: Whereabouts): Promise<Whereabouts | undefined>;
+  /** Forgets that the user agent is here, unless it has arrived elsewhere since. */
+  depart(uaid: string, at: Whereabouts): Promise<void>;
+  /** Where each of these user agents is, by place. */
+  whereabouts(uaids: readonly string[]): Promise<readonly (Whereabouts | undefined)[]>;
+}
+
+/** A node as the others know it. */
+export interface NodeRecord {
+  /** Its id, another one after every start. */
+  readonly id: string;
+  /** Origin of its node port, where others hand it messages; absent when it has none. */
+  readonly url: string | undefined;
+  /** What it does: `devices`, `endpoint`, `delivery`, `api`. */
+  readonly roles: readonly string[];
+  /** Its version of this program. */
+  readonly version: string;
+  /** Digest of its endpoint keys: nodes with other keys make endpoints that this one does not know. */
+  readonly keys: string;
+  /** Wall-clock time of its start, in milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** The nodes that share a store, each under a lease that is measured by the store's own clock. */
+export interface NodeDirectory {
+  /** Enters this node, or prolongs its lease from now on. */
+  renew(node: NodeRecord, leaseMs: number): Promise<void>;
+  /** Removes a node; unknown is fine. */
+  leave(id: string): Promise<void>;
+  /** All nodes whose lease lasts, by their start, and the ids of at most a hundred whose lease has ended. */
+  nodes(): Promise<{ readonly alive: readonly NodeRecord[]; readonly ended: readonly string[] }>;
+}
+
+/** A session named from another node. */
+export interface DisplacedSession {
+  /** The user agent. */
+  readonly uaid: string;
+  /** Its session there, see {@link Whereabouts}. */
+  readonly session: string;
+}
+
+/** What nodes do for each other: one node as another sees it. A rejection means that it could not be reached. */
+export interface Peer {
+  /** Hands messages to their sessions; answers, by place, whether the session was there. */
+  push(messages: readonly PushMessage[]): Promise<readonly boolean[]>;
+  /** Has the sessions of these user agents look into the store; answers, by place, whether they were there. */
+  notify(uaids: readonly string[]): Promise<readonly boolean[]>;
+  /** Ends these sessions, whose user agents have connected elsewhere. */
+  displace(sessions: readonly DisplacedSession[]): Promise<void>;
+}
+
 /** The WebSocket of one device, already upgraded. It bounds its own send queue and closes a device that does not read. */
 export interface DeviceSocket extends Disposable {
   /** Queues a text message; `false` when the socket is closing or closed. */
@@ -152,7 +229,7 @@ export type PushEvent =
   | { readonly kind: "unregistered"; readonly code: number }
   | { readonly kind: "acknowledged"; readonly code: 100 | 101 | 102 }
   | { readonly kind: "nacked"; readonly code: 0 | 301 | 302 | 303 }
-  | { readonly kind: "accepted"; readonly route: "direct" | "stored" | "dropped" }
+  | { readonly kind: "accepted"; readonly route: "direct" | "forwarded" | "stored" | "dropped" }
   | { readonly kind: "sent"; readonly source: "direct" | "stored"; readonly delayMs: number }
   | { readonly kind: "session_ended"; readonly reason: string; readonly lastedMs: number }
   | { readonly kind: "user_reset" }

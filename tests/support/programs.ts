@@ -19,6 +19,7 @@ export type Program =
   | "nginx"
   | "node"
   | "openssl"
+  | "redis-server"
   | "strace";
 
 /** The Debian package that has each program. */
@@ -32,6 +33,7 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "nginx": "nginx-light",
   "node": "nodejs",
   "openssl": "openssl",
+  "redis-server": "redis-server",
   "strace": "strace",
 };
 

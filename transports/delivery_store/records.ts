@@ -327,6 +327,23 @@ export type CommitOutcome =
   | { readonly kind: "committed"; readonly notificationDone: boolean }
   | { readonly kind: "stale" };
 
+/** What one batch came to, as counters take it: a log in the order of recording, one entry a commit. */
+export interface Tally extends Lane {
+  /** Its place in the order of recording, unique in the store and growing; a sequence of its own. */
+  readonly position: number;
+  /** The notification. */
+  readonly notification: string;
+  /** When it was recorded. */
+  readonly at: number;
+  /** How many ended how. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** Recipients that are to be tried again after a request. */
+  readonly retries: number;
+}
+
+/** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
+export type SinkLog = "rows" | "tallies";
+
 /** Which page of devices. */
 export interface DevicesPage {
   /** The app. */

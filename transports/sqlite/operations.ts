@@ -4,7 +4,12 @@
  * @module
  */
 
-import type { ChannelOutcome, PushMessage, SaveOutcome, UserAgent } from "./records.ts";
+import type {
+  ChannelOutcome,
+  PushMessage,
+  SaveOutcome,
+  UserAgent,
+} from "../message_store/records.ts";
 
 /** One write. `nowMs` is the wall clock at the call: it decides who has lapsed. */
 export type Operation =

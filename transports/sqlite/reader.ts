@@ -19,7 +19,7 @@ import type {
   PushMessage,
   SubscriptionState,
   UserAgent,
-} from "./records.ts";
+} from "../message_store/records.ts";
 import { bytesColumn, integerColumn, optionalTextColumn, type Row, textColumn } from "./rows.ts";
 import { openForReading } from "./schema.ts";
 import { receiptReader } from "./transactions.ts";

@@ -39,7 +39,7 @@ import type {
   SubscriptionState,
   UserAgent,
   WallClock,
-} from "./records.ts";
+} from "../message_store/records.ts";
 
 export {
   StoreError,
@@ -58,7 +58,7 @@ export type {
   SubscriptionState,
   UserAgent,
   WallClock,
-} from "./records.ts";
+} from "../message_store/records.ts";
 
 /** How a store is opened. */
 export interface SqliteStoreOptions {

@@ -8,7 +8,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { COUNTED_USERS_MAX } from "./limits.ts";
 import type { Operation, Outcome } from "./operations.ts";
 import type { Result } from "./protocol.ts";
-import type { ChannelOutcome, PushMessage, SaveOutcome } from "./records.ts";
+import type { ChannelOutcome, PushMessage, SaveOutcome } from "../message_store/records.ts";
 import { integerColumn } from "./rows.ts";
 import { MESSAGE_SCHEMA } from "./message_schema.ts";
 import { openForWriting } from "./schema.ts";

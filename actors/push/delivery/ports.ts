@@ -7,7 +7,7 @@
  */
 
 import type { App, DeliveryRow, Notification, Outcome, Platform } from "./records.ts";
-import type { Recipients } from "./store.ts";
+import type { Recipients, Tally } from "./store.ts";
 
 /** What a provider said to one request, or what stands for it. */
 export type Verdict =
@@ -143,8 +143,24 @@ export interface Source {
   entries(signal: AbortSignal): AsyncIterable<SourceEntry>;
 }
 
-/** What records outcomes, beside the store. */
-export interface Sink {
+/** What records outcomes, beside the store: row by row, or counted. */
+export type Sink = RowSink | TallySink;
+
+/** What counts outcomes. */
+export interface TallySink {
+  /** Its name; its position is remembered under it. */
+  readonly name: string;
+  /** It wants what each batch came to. */
+  readonly rows: "tallies";
+  /**
+   * Counts tallies, in the order of their positions. A rejection has them offered again, later: a
+   * sink that must count each once remembers the last position beside its counts.
+   */
+  record(tallies: readonly Tally[], signal: AbortSignal): Promise<void>;
+}
+
+/** What records outcomes row by row. */
+export interface RowSink {
   /** Its name; its position is remembered under it. */
   readonly name: string;
   /** Whether it wants every delivery, or the failures. */

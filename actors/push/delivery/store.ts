@@ -98,6 +98,8 @@ export interface Queue {
   renew(leases: readonly Lease[], until: number): Promise<readonly boolean[]>;
   /** Hands a batch back untouched, to be claimed by anyone from this time on; the claim does not count among its deliveries. */
   release(lease: Lease, notBefore: number): Promise<void>;
+  /** Ends all leases of a node that works no more: its batches are due at once. Says how many there were. */
+  abandon(node: string, now: number): Promise<number>;
 }
 
 /** Recipients of one batch, column by column. */
@@ -186,6 +188,23 @@ export interface BatchResult {
 export type CommitOutcome =
   | { readonly kind: "committed"; readonly notificationDone: boolean }
   | { readonly kind: "stale" };
+
+/** What one batch came to, as counters take it: a log in the order of recording, one entry a commit. */
+export interface Tally extends Lane {
+  /** Its place in the order of recording, unique in the store and growing; a sequence of its own. */
+  readonly position: number;
+  /** The notification. */
+  readonly notification: string;
+  /** When it was recorded. */
+  readonly at: number;
+  /** How many ended how. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** Recipients that are to be tried again after a request. */
+  readonly retries: number;
+}
+
+/** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
+export type SinkLog = "rows" | "tallies";
 
 /** Which page of devices. */
 export interface DevicesPage {
@@ -307,8 +326,10 @@ export interface DeliveryStore {
   deliveries(page: DeliveriesPage): Promise<readonly DeliveryRow[]>;
   /** A page of rows of all notifications, for sinks. */
   rowsAfter(position: number, limit: number): Promise<readonly DeliveryRow[]>;
-  /** How far a sink has come; a sink that is new begins at the newest row. */
-  sinkPosition(name: string): Promise<number>;
+  /** A page of tallies of all notifications, for sinks. */
+  talliesAfter(position: number, limit: number): Promise<readonly Tally[]>;
+  /** How far a sink has come in this log; a sink that is new begins at its newest entry. */
+  sinkPosition(name: string, log: SinkLog): Promise<number>;
   /** Remembers how far a sink has come. */
   saveSinkPosition(name: string, position: number): Promise<void>;
   /** Sets aside an entry that no node can use, with the reason, for people. */
@@ -317,7 +338,7 @@ export interface DeliveryStore {
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
   /** How full the lanes are. */
   lanes(): Promise<readonly LaneStatus[]>;
-  /** Removes up to `limit` rows of notifications that ended before this time; says how many. */
+  /** Removes up to `limit` rows of notifications that ended before this time, and tallies recorded before it; says how many. */
   sweep(endedBefore: number, limit: number): Promise<number>;
   /** Resolves when the store can read and write. */
   ping(): Promise<void>;

@@ -1,5 +1,6 @@
 /**
- * What the store keeps, in the shapes its callers hand over and get back.
+ * What stores of the Web Push half keep, in the shapes their callers hand over and get back; and what
+ * nodes that share a store tell each other through it.
  *
  * @module
  */
@@ -66,7 +67,16 @@ export interface PageRequest {
 export type SubscriptionState = "subscribed" | "no_channel" | "no_user";
 
 /** What became of a message offered to the store. */
-export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user";
+export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user" | BehindOutcome;
+
+/**
+ * Nothing was stored, since a message of this user agent with the same or a larger sort key waits:
+ * another node accepted it, its clock a little ahead.
+ */
+export interface BehindOutcome {
+  /** The largest sort key that waits for the user agent. */
+  readonly behind: number;
+}
 
 /** What became of a channel offered to the store. */
 export type ChannelOutcome = "added" | "over_limit" | "no_user";
@@ -75,4 +85,36 @@ export type ChannelOutcome = "added" | "over_limit" | "no_user";
 export interface WallClock {
   /** Milliseconds since 1970. */
   wallNow(): number;
+}
+
+/** Where a user agent is connected: a node, and which of its sessions. */
+export interface Whereabouts {
+  /** The node's id. */
+  readonly node: string;
+  /** The session, different for every connection. */
+  readonly session: string;
+}
+
+/** A node as the others know it. */
+export interface NodeRecord {
+  /** Its id, another one after every start. */
+  readonly id: string;
+  /** Origin of its node port, where others hand it messages; absent when it has none. */
+  readonly url: string | undefined;
+  /** What it does: `devices`, `endpoint`, `delivery`, `api`. */
+  readonly roles: readonly string[];
+  /** Its version of this program. */
+  readonly version: string;
+  /** Digest of its endpoint keys. */
+  readonly keys: string;
+  /** Wall-clock time of its start, in milliseconds since 1970. */
+  readonly startedAt: number;
+}
+
+/** The nodes that share a store. */
+export interface NodesFound {
+  /** Those whose lease lasts, by their start. */
+  readonly alive: readonly NodeRecord[];
+  /** Ids of at most a hundred whose lease has ended. */
+  readonly ended: readonly string[];
 }
