@@ -235,7 +235,14 @@ export type PushEvent =
   | { readonly kind: "user_reset" }
   | { readonly kind: "store_failed"; readonly operation: string; readonly reason: string }
   | { readonly kind: "broadcasts_polled"; readonly ok: boolean; readonly reason: string }
-  | { readonly kind: "swept"; readonly rows: number };
+  | { readonly kind: "swept"; readonly rows: number }
+  | { readonly kind: "node_joined"; readonly node: string; readonly url: string | undefined }
+  | { readonly kind: "node_left"; readonly node: string }
+  /** Its lease ended, and so many batches it had claimed are due again. */
+  | { readonly kind: "node_lost"; readonly node: string; readonly batches: number }
+  /** This node could not renew its own lease in time. */
+  | { readonly kind: "lease_lapsed"; readonly lateMs: number }
+  | { readonly kind: "peer_failed"; readonly node: string; readonly reason: string };
 
 /** Takes the push actors' events; must return at once and never throw. */
 export interface Observer {

@@ -20,6 +20,7 @@ import type { Ref } from "../runtime/actor.ts";
 import type { Pool } from "../runtime/pool.ts";
 import { branch, pool, worker } from "../runtime/spec.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import type { ForwarderProtocol } from "./cluster/forwarder.ts";
 import { LISTENER_SHUTDOWN_MS } from "./limits.ts";
 import { listener, type ListenerArgs, type ListenerProtocol } from "./listener.ts";
 import { broadcasts, type BroadcastsProtocol } from "./messages/broadcasts.ts";
@@ -38,6 +39,8 @@ export interface PushTreeParts {
   readonly store: MessageStore;
   /** Told what happens. */
   readonly observer: Observer;
+  /** What finds devices on other nodes, if there are any. */
+  readonly forwarder?: Ref<ForwarderProtocol>;
   /** Where broadcasts come from, if anywhere, and how often to look. */
   readonly broadcastSource: BroadcastSource | undefined;
   /** Time between two polls of the source. */
@@ -110,7 +113,10 @@ function messagesTree(parts: PushTreeParts): Supervisor<MessagesRefs> {
     strategy: "rest_for_one",
     intensity: INTENSITY,
     children: {
-      registry: worker(registry, { args: () => ({ observer }), restart: "permanent" }),
+      registry: worker(registry, {
+        args: () => ({ observer, forwarder: parts.forwarder }),
+        restart: "permanent",
+      }),
       broadcasts: worker(broadcasts, {
         args: () => ({ source: broadcastSource, intervalMs: broadcastIntervalMs, observer }),
         restart: "permanent",

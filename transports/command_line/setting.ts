@@ -19,6 +19,7 @@ import {
   WEBHOOK_SECRET_CHARS_MAX,
   WEBHOOK_SECRET_CHARS_MIN,
 } from "./limits.ts";
+import type { EngineAddress } from "./engine_address.ts";
 import { isIP } from "node:net";
 import { HIDDEN, Secret } from "./secret.ts";
 
@@ -39,6 +40,8 @@ export interface Kind<T> {
   readonly repeatable: boolean;
   /** Whether it is told in no answer, list or log, and never taken from an argument itself. */
   readonly secret: boolean;
+  /** What in a text is a secret: such a text is never taken from an argument. */
+  readonly hidden?: RegExp;
   /** Reads a text that is not empty. */
   parse(text: string): Parsed<T>;
   /** The value as text that `parse` would read, or the mask of a secret. */
@@ -57,10 +60,11 @@ export interface Setting<T> extends Kind<T> {
   readonly description: string;
 }
 
-/** Where messages are stored. */
+/** Where everything is stored. */
 export type StoreAddress =
   | { readonly kind: "sqlite"; readonly folder: string }
-  | { readonly kind: "memory" };
+  | { readonly kind: "memory" }
+  | EngineAddress;
 
 /** How much is logged, from most to least. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -310,20 +314,24 @@ export const pushOrigins: Kind<readonly string[]> = kind({
   show: (value) => value.join(","),
 });
 
-/** The address of a store. */
-export const store: Kind<StoreAddress> = kind<StoreAddress>({
-  placeholder: "STORE",
-  advice: "Use sqlite:DIR for files in a folder, or memory: to keep nothing",
-  parse(text) {
-    if (/^(postgres|postgresql|rediss?):/.test(text)) {
-      return problem("PostgreSQL and Redis are not in this version");
-    }
-    if (text === "memory:") return value({ kind: "memory" });
-    const folder = /^sqlite:([^\0]+)$/.exec(text)?.[1];
-    return folder === undefined ? problem("not a store") : value({ kind: "sqlite", folder });
-  },
-  show: (value) => value.kind === "memory" ? "memory:" : `sqlite:${value.folder}`,
-});
+/** Words of a closed set separated by commas, in the order of the set. */
+export function someOf<T extends string>(
+  words: readonly T[],
+  placeholder: string,
+): Kind<readonly T[]> {
+  return kind<readonly T[]>({
+    placeholder,
+    advice: `Use one or more of ${words.join(", ")}, separated by commas`,
+    repeatable: true,
+    parse(text) {
+      const given = text.split(",").map((part) => part.trim());
+      const strange = given.find((part) => !words.some((word) => word === part));
+      if (strange !== undefined) return problem("not a list of these words");
+      return value(words.filter((word) => given.includes(word)));
+    },
+    show: (value) => value.join(","),
+  });
+}
 
 /** A secret's kind: read by `parse`, shown as its mask. */
 function secret<T>(

@@ -8,6 +8,7 @@
  */
 
 import * as kinds from "./setting.ts";
+import { type EngineAddress, engineAddress, queue, store } from "./engine_address.ts";
 import type { Kind, LogLevel, Setting, StoreAddress } from "./setting.ts";
 import type { Secret } from "./secret.ts";
 
@@ -21,6 +22,14 @@ export interface Settings {
   readonly devicePort: number;
   /** Port of the API and its page, 0 for any free one. */
   readonly apiPort: number;
+  /** Port where other nodes hand over messages, 0 for any free one; none when absent. */
+  readonly nodePort: number | undefined;
+  /** Where other nodes reach that port; derived from the bound address when absent. */
+  readonly nodeUrl: string | undefined;
+  /** What this node does. */
+  readonly roles: readonly Role[];
+  /** Child processes that share the ports; this process alone when absent. */
+  readonly processes: number | undefined;
   /** Public origin of the push endpoint; derived from the bound address when absent. */
   readonly endpointUrl: string | undefined;
   /** Public URL of the device sockets, for people; derived when absent. */
@@ -31,8 +40,22 @@ export interface Settings {
   readonly tlsKey: string | undefined;
   /** Folder of everything the embedded default keeps. */
   readonly data: string;
-  /** Where messages are stored; SQLite in the data folder when absent. */
+  /** Where everything is stored; SQLite in the data folder when absent. */
   readonly store: StoreAddress | undefined;
+  /** Where batches wait. */
+  readonly queue: EngineAddress | "store";
+  /** PEM file of further roots that PostgreSQL and Redis may be certified by. */
+  readonly storeCaFile: string | undefined;
+  /** Redis whose stream brings notifications; none when absent. */
+  readonly source: EngineAddress | undefined;
+  /** Redis that counts outcomes; none when absent. */
+  readonly counters: EngineAddress | undefined;
+  /** PostgreSQL that keeps a row of each outcome; none when absent. */
+  readonly resultsDatabase: EngineAddress | undefined;
+  /** Which outcomes it keeps. */
+  readonly resultsDatabaseRows: RowsWanted;
+  /** How long it keeps them. */
+  readonly resultsDatabaseRetentionMs: number;
   /** Fernet keys of endpoints, first the one which encrypts; made in the data folder when absent. */
   readonly cryptoKeys: Secret<readonly string[]> | undefined;
   /** Token of the API; made in the data folder when absent. */
@@ -95,6 +118,12 @@ export interface Settings {
   readonly resultsRetentionMs: number;
 }
 
+/** What a node can do, in the order of starting: hold device sockets, take messages, deliver, serve the API. */
+export const ROLES = ["devices", "endpoint", "delivery", "api"] as const;
+
+/** One of {@link ROLES}. */
+export type Role = typeof ROLES[number];
+
 /** Which push services are sent to. */
 export type PushHosts = "known" | "public";
 
@@ -129,6 +158,25 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   endpointPort: row("endpoint-port", kinds.port, 8080, "port of the push endpoint"),
   devicePort: row("device-port", kinds.port, 8081, "port of the device sockets"),
   apiPort: row("api-port", kinds.port, 8082, "port of the API and its page"),
+  nodePort: absent(
+    "node-port",
+    kinds.port,
+    "none",
+    "port where other nodes of the store hand over messages for devices connected here",
+  ),
+  nodeUrl: absent(
+    "node-url",
+    kinds.url(["http", "https"], "origin"),
+    "from host and node-port",
+    "address at which other nodes reach node-port",
+  ),
+  roles: row("roles", kinds.someOf(ROLES, "ROLE"), ROLES, "what this node does"),
+  processes: absent(
+    "processes",
+    kinds.wholeNumber({ min: 1, max: 64 }, ""),
+    "none: one process",
+    "child processes that share the ports, started again when they fail; more than one needs a shared store",
+  ),
   endpointUrl: absent(
     "endpoint-url",
     kinds.url(["http", "https"], "origin"),
@@ -156,9 +204,46 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   ),
   store: absent(
     "store",
-    kinds.store,
+    store,
     "sqlite:DATA",
-    "where messages wait: sqlite:DIR, or memory: to lose them at the end",
+    "where everything is kept: sqlite:DIR, postgres://…, redis://…, or memory: to lose it at the end",
+  ),
+  queue: row("queue", queue, "store", "where batches wait: store, or redis://… for its streams"),
+  storeCaFile: absent(
+    "store-ca-file",
+    kinds.path("FILE"),
+    "none",
+    "further roots (PEM) that may certify PostgreSQL and Redis",
+  ),
+  source: absent(
+    "source",
+    engineAddress("redis"),
+    "none",
+    "Redis whose stream of notifications is taken from, beside the API",
+  ),
+  counters: absent(
+    "counters",
+    engineAddress("redis"),
+    "none",
+    "Redis that counts outcomes by notification, platform and second",
+  ),
+  resultsDatabase: absent(
+    "results-database",
+    engineAddress("postgres"),
+    "none",
+    "PostgreSQL that keeps a row of each outcome, in partitions of a day",
+  ),
+  resultsDatabaseRows: row(
+    "results-database-rows",
+    ROWS_WANTED,
+    "failures",
+    "outcomes to keep there: failures or all",
+  ),
+  resultsDatabaseRetentionMs: row(
+    "results-database-retention",
+    kinds.durationMs(DAY_SECONDS * 1_000, 3_650 * DAY_SECONDS * 1_000),
+    90 * DAY_SECONDS * 1_000,
+    "time for which it keeps them",
   ),
   cryptoKeys: absent(
     "crypto-keys",

@@ -130,13 +130,24 @@ export class SettingsReader {
     const flag = setting.secret ? `${setting.name}-file` : setting.name;
     const texts = this.#sources.flags.get(flag);
     if (texts === undefined) return undefined;
-    return { text: texts.join(","), origin: `--${flag}`, isPath: setting.secret };
+    const text = texts.join(",");
+    const origin = `--${flag}`;
+    if (setting.hidden?.test(text) === true) {
+      const variable = environmentName(setting.name);
+      this.refuse(
+        origin,
+        "has a password, and arguments can be read by every user of this machine",
+        `Use ${variable} or ${variable}_FILE`,
+      );
+    }
+    return { text, origin, isPath: setting.secret };
   }
 
   #inEnvironment<T>(setting: Setting<T>): Found | undefined {
     const origin = environmentName(setting.name);
     const text = this.#sources.env.get(origin);
-    const path = setting.secret ? this.#sources.env.get(`${origin}_FILE`) : undefined;
+    const inFile = setting.secret || setting.hidden !== undefined;
+    const path = inFile ? this.#sources.env.get(`${origin}_FILE`) : undefined;
     if (text !== undefined && path !== undefined) {
       this.refuse(origin, `set together with ${origin}_FILE`, "Unset one of them");
     }

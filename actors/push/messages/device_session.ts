@@ -14,6 +14,7 @@
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
 import { CHANNELS_MAX, CLOSE_GRACE_MS, SESSION_MAILBOX, USER_REFRESH_MS } from "../limits.ts";
+import type { Arrivals } from "../cluster/arrivals.ts";
 import type { DeviceSocket, Identifiers, MessageStore, Observer, PushMessage } from "../ports.ts";
 import type { BroadcastsProtocol } from "./broadcasts.ts";
 import type { ConnectedSession, Registration, RegistryProtocol } from "./registry.ts";
@@ -56,6 +57,8 @@ export interface SessionServices {
   readonly identifiers: Identifiers;
   /** Who is connected. */
   readonly registry: Ref<RegistryProtocol>;
+  /** Tells other nodes who is here, if there are any. */
+  readonly arrivals?: Arrivals;
   /** Who knows the broadcasts. */
   readonly broadcasts: Ref<BroadcastsProtocol>;
   /** Told what happens. */
@@ -101,8 +104,9 @@ export class DeviceSessionState implements Disposable {
 
   /** Leaves the registry and reports the end. */
   [Symbol.dispose](): void {
-    const { registry, observer } = this.services;
+    const { registry, observer, arrivals } = this.services;
     if (this.registration !== undefined) {
+      arrivals?.depart(this.registration);
       // Waits for room: when a proxy fails all its devices leave at once, and an entry that nobody
       // removes would stay. A registry that stopped meanwhile has forgotten everybody.
       registry.send("leave", this.registration).catch(() => {});
@@ -255,7 +259,7 @@ async function identify(
   { uaid: claimed, broadcasts: wanted }: Extract<Effect, { kind: "identify" }>,
   ctx: Ctx,
 ): Promise<Input> {
-  const { store, identifiers, registry, broadcasts, observer } = state.services;
+  const { store, identifiers, registry, broadcasts, observer, arrivals } = state.services;
   const connectedAt = ctx.wallNow();
   let user = claimed === undefined ? undefined : await store.user(claimed);
   state.refreshedAt = user?.connectedAt ?? connectedAt;
@@ -265,8 +269,9 @@ async function identify(
   }
   const uaid = user?.uaid ?? identifiers.newUaid();
   // Registered before storage is read: a message accepted from here on waits in the mailbox.
-  state.registration = { uaid, session: ctx.self };
+  state.registration = { uaid, session: ctx.self, id: arrivals?.newSession() ?? "" };
   await registry.ask("enter", state.registration);
+  if (user !== undefined) await arrivals?.arrive(state.registration);
   const answer = await broadcasts.ask("news", { wanted, subscription: undefined });
   const known = user !== undefined;
   const kind = known ? "existing" : claimed === undefined ? "new" : "reassigned";
@@ -304,11 +309,14 @@ async function register(
   { channelId, key, userStored }: Extract<Effect, { kind: "register" }>,
   ctx: Ctx,
 ): Promise<Input> {
-  const { store, identifiers, observer } = state.services;
+  const { store, identifiers, observer, arrivals } = state.services;
   const uaid = uaidOf(state);
   let outcome: RegisterOutcome;
   try {
-    if (!userStored) await store.saveUser({ uaid, connectedAt: ctx.wallNow() });
+    if (!userStored) {
+      await store.saveUser({ uaid, connectedAt: ctx.wallNow() });
+      if (state.registration !== undefined) await arrivals?.arrive(state.registration);
+    }
     const added = await store.addChannel(uaid, channelId, CHANNELS_MAX);
     // Removed in the meantime (by the sweep, or on another connection): the device learns it now.
     if (added === "no_user") return { kind: "storage_failed" };

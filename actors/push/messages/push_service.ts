@@ -11,6 +11,7 @@
  */
 
 import type { Ref } from "../../runtime/actor.ts";
+import { OFFERS_MAX } from "../limits.ts";
 import type {
   Identifiers,
   IncomingMessage,
@@ -59,15 +60,22 @@ export class PushService {
 
   /** Takes responsibility for a message, or says why not. */
   async accept(incoming: IncomingMessage): Promise<AcceptOutcome> {
-    const { store, messageLimit } = this.#parts;
-    const message = this.#place(incoming);
-    if (message.ttlSeconds > 0) {
-      const saved = await store.saveMessage(message, messageLimit);
-      if (saved === "over_limit") return { kind: "over_limit" };
-      if (saved !== "stored") return { kind: "no_subscription" };
+    const { store, messageLimit, sortKeys } = this.#parts;
+    for (let offer = 0; offer < OFFERS_MAX; offer++) {
+      const message = this.#place(incoming);
+      if (message.ttlSeconds > 0) {
+        const saved = await store.saveMessage(message, messageLimit);
+        if (saved === "over_limit") return { kind: "over_limit" };
+        if (saved === "no_channel" || saved === "no_user") return { kind: "no_subscription" };
+        if (saved !== "stored") {
+          sortKeys.skip(saved.behind);
+          continue;
+        }
+      }
+      await this.#handOver(message);
+      return { kind: "accepted", messageId: message.version };
     }
-    await this.#handOver(message);
-    return { kind: "accepted", messageId: message.version };
+    throw new Error(`Other nodes were faster ${OFFERS_MAX} times in a row`);
   }
 
   /** Forgets a message that still waits; one that is gone already is fine. */

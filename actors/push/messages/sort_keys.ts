@@ -22,6 +22,11 @@ export class SortKeys {
     this.#last = Math.max(this.#last + 1, Math.floor(wallNowMs) * 1_000);
     return this.#last;
   }
+
+  /** Every key from now on is larger than this one, which another node has given. */
+  skip(given: number): void {
+    this.#last = Math.max(this.#last, given);
+  }
 }
 
 /** The wall-clock millisecond in which a message was accepted, as far as its key tells. */

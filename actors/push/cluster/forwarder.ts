@@ -1,0 +1,327 @@
+/**
+ * Hands messages to devices that are connected to other nodes.
+ *
+ * The store knows where each device is; a message whose device is elsewhere goes there in a block
+ * with others. Nothing here can be lost: a message with a TTL is in the store before it comes here,
+ * and a device whose node cannot be reached is told to look there when the node can be reached
+ * again. Devices of a node whose lease has ended are nowhere until they connect again, and then
+ * read the store.
+ *
+ * Invariants: one question to the store and one block to each node is under way; a message is looked
+ * for twice at most, since its device may move while it is on its way.
+ *
+ * @module
+ */
+
+import type { Actor, Context } from "../../runtime/actor.ts";
+import type {
+  DisplacedSession,
+  NodeRecord,
+  Observer,
+  Peer,
+  Presence,
+  PushMessage,
+  Whereabouts,
+} from "../ports.ts";
+import {
+  DISPLACED_MAX,
+  FORWARDER_MAILBOX,
+  LOOKUP_MAX,
+  LOOKUPS_WAITING_MAX,
+  NODES_MAX,
+  NOTIFY_MAX,
+  PEER_BLOCK_MAX,
+  PEER_MISSED_MAX,
+  PEER_QUEUE_MAX,
+  PEER_RETRY_MS,
+} from "./limits.ts";
+
+/** A session on another node that is over. */
+export interface DisplacedElsewhere extends DisplacedSession {
+  /** The node. */
+  readonly node: string;
+}
+
+/** What the forwarder understands. */
+export interface ForwarderProtocol {
+  /** Finds the device of a message that is not connected here. */
+  forward(message: PushMessage): void;
+  /** Ends a session of another node. */
+  displace(session: DisplacedElsewhere): void;
+  /** The nodes that are alive now. */
+  nodes(nodes: readonly NodeRecord[]): void;
+  /** The store said where devices are; `undefined` when it was not available. */
+  found(lookup: Lookup): void;
+  /** A node took a block; `undefined` when it could not be reached. */
+  pushed(pushed: Pushed): void;
+  /** A node has told its devices to look into the store, or could not be reached. */
+  notified(notified: Notified): void;
+  /** Time to try nodes again that could not be reached. */
+  retryDue(): void;
+}
+
+/** A message on its way. */
+export interface Forwarding {
+  /** The message. */
+  readonly message: PushMessage;
+  /** How often its device was looked for. */
+  readonly lookups: number;
+}
+
+/** A message whose device was found. */
+export interface Located extends Forwarding {
+  /** Where its device is. */
+  readonly at: Whereabouts;
+}
+
+/** A question to the store, and its answer. */
+export interface Lookup {
+  /** What was looked for. */
+  readonly messages: readonly Forwarding[];
+  /** Where their devices are, by place. */
+  readonly at: readonly (Whereabouts | undefined)[] | undefined;
+}
+
+/** A block that was handed to a node, and its answer. */
+export interface Pushed {
+  /** The node. */
+  readonly node: string;
+  /** The messages. */
+  readonly block: readonly Located[];
+  /** Whether each device was there, by place. */
+  readonly there: readonly boolean[] | undefined;
+}
+
+/** Devices that were told to look into the store. */
+export interface Notified {
+  /** The node. */
+  readonly node: string;
+  /** The user agents; all of them stay to be told when the node could not be reached. */
+  readonly uaids: readonly string[];
+  /** Whether the node was reached. */
+  readonly reached: boolean;
+}
+
+/** A node that can be reached, and that may be released. */
+export type OpenPeer = Peer & AsyncDisposable;
+
+/** What the forwarder works with. */
+export interface ForwarderArgs {
+  /** Where it is kept who is where. */
+  readonly presence: Pick<Presence, "depart" | "whereabouts">;
+  /** This node's id. */
+  readonly node: string;
+  /** Opens the way to another node. */
+  readonly openPeer: (url: string) => OpenPeer;
+  /** Told what became of each message. */
+  readonly observer: Observer;
+}
+
+/** Another node. */
+interface Other {
+  readonly peer: OpenPeer;
+  readonly queue: Located[];
+  /** Devices to be told to look into the store. */
+  readonly missed: Set<string>;
+  readonly displaced: DisplacedSession[];
+  busy: boolean;
+}
+
+/** The forwarder's state; released with its ways to other nodes. */
+export class ForwarderState implements AsyncDisposable {
+  /** What it works with. */
+  readonly args: ForwarderArgs;
+  /** The other nodes, by id. */
+  readonly others: Map<string, Other> = new Map();
+  /** Messages whose devices are to be looked for. */
+  waiting: Forwarding[] = [];
+  /** Whether a question to the store is under way. */
+  looking = false;
+
+  /** A forwarder that knows no node yet. */
+  constructor(args: ForwarderArgs) {
+    this.args = args;
+  }
+
+  /** Closes the ways to other nodes. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([...this.others.values()].map((other) => close(other)));
+  }
+}
+
+type Ctx = Context<ForwarderProtocol>;
+
+/** The forwarder; see the module. */
+export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> = {
+  name: "forwarder",
+  mailbox: { capacity: FORWARDER_MAILBOX, overflow: "refuse" },
+  init: (args, ctx) => ctx.use(new ForwarderState(args)),
+  on: {
+    forward(state, message, ctx) {
+      lookFor(state, { message, lookups: 0 }, ctx);
+    },
+    displace(state, { node, uaid, session }, ctx) {
+      const other = state.others.get(node);
+      if (other === undefined || other.displaced.length >= DISPLACED_MAX) return;
+      other.displaced.push({ uaid, session });
+      work(state, node, other, ctx);
+    },
+    nodes: meet,
+    found(state, { messages, at }, ctx) {
+      state.looking = false;
+      for (const [place, forwarding] of messages.entries()) {
+        const where = at?.[place];
+        if (where === undefined) end(state, forwarding);
+        else queue(state, { ...forwarding, at: where }, ctx);
+      }
+      ask(state, ctx);
+    },
+    pushed(state, { node, block, there }, ctx) {
+      const other = state.others.get(node);
+      if (other !== undefined) other.busy = false;
+      for (const [place, located] of block.entries()) {
+        if (there === undefined) unreached(state, other, located);
+        else if (there[place] === true) {
+          state.args.observer.record({ kind: "accepted", route: "forwarded" });
+        } else gone(state, located, ctx);
+      }
+      if (there === undefined) ctx.after(PEER_RETRY_MS, "retryDue");
+      else if (other !== undefined) work(state, node, other, ctx);
+    },
+    notified(state, { node, uaids, reached }, ctx) {
+      const other = state.others.get(node);
+      if (other === undefined) return;
+      other.busy = false;
+      if (!reached) return ctx.after(PEER_RETRY_MS, "retryDue");
+      for (const uaid of uaids) other.missed.delete(uaid);
+      work(state, node, other, ctx);
+    },
+    retryDue(state, _, ctx) {
+      for (const [node, other] of state.others) work(state, node, other, ctx);
+    },
+  },
+};
+
+function lookFor(state: ForwarderState, forwarding: Forwarding, ctx: Ctx): void {
+  if (state.waiting.length >= LOOKUPS_WAITING_MAX) return end(state, forwarding);
+  state.waiting.push(forwarding);
+  ask(state, ctx);
+}
+
+/** Asks the store where the devices of what waits are. */
+function ask(state: ForwarderState, ctx: Ctx): void {
+  if (state.looking || state.waiting.length === 0) return;
+  state.looking = true;
+  const messages = state.waiting.splice(0, LOOKUP_MAX);
+  const { presence, observer } = state.args;
+  const uaids = messages.map(({ message }) => message.uaid);
+  ctx.pipe(presence.whereabouts(uaids), "found", (outcome) => {
+    if (outcome.status === "fulfilled") return { messages, at: outcome.value };
+    const reason = String(outcome.reason);
+    observer.record({ kind: "store_failed", operation: "whereabouts", reason });
+    return { messages, at: undefined };
+  });
+}
+
+/** Gives a message to the node its device is connected to. */
+function queue(state: ForwarderState, located: Located, ctx: Ctx): void {
+  const { node } = located.at;
+  // A device that has come here since has read the store.
+  const other = state.others.get(node);
+  if (other === undefined) return end(state, located);
+  if (other.queue.length >= PEER_QUEUE_MAX) return unreached(state, other, located);
+  other.queue.push(located);
+  work(state, node, other, ctx);
+}
+
+/** What comes next for a node: sessions to end, messages, devices that missed some. */
+function work(state: ForwarderState, node: string, other: Other, ctx: Ctx): void {
+  if (other.busy) return;
+  const { peer } = other;
+  if (other.displaced.length > 0) {
+    other.busy = true;
+    const sessions = other.displaced.splice(0);
+    return ctx.pipe(peer.displace(sessions), "notified", (outcome) => {
+      return { node, uaids: [], reached: reached(state, node, outcome) };
+    });
+  }
+  if (other.queue.length > 0) {
+    other.busy = true;
+    const block = other.queue.splice(0, PEER_BLOCK_MAX);
+    return ctx.pipe(peer.push(block.map(({ message }) => message)), "pushed", (outcome) => {
+      const there = reached(state, node, outcome) ? outcome.value : undefined;
+      return { node, block, there };
+    });
+  }
+  if (other.missed.size > 0) {
+    other.busy = true;
+    const uaids = other.missed.values().take(NOTIFY_MAX).toArray();
+    ctx.pipe(peer.notify(uaids), "notified", (outcome) => {
+      return { node, uaids, reached: reached(state, node, outcome) };
+    });
+  }
+}
+
+function reached<T>(
+  { args: { observer } }: ForwarderState,
+  node: string,
+  outcome: PromiseSettledResult<T>,
+): outcome is PromiseFulfilledResult<T> {
+  if (outcome.status === "fulfilled") return true;
+  observer.record({ kind: "peer_failed", node, reason: String(outcome.reason) });
+  return false;
+}
+
+/** The message stays in the store, and its device is told to look there. */
+function unreached(state: ForwarderState, other: Other | undefined, located: Located): void {
+  const { message } = located;
+  if (message.ttlSeconds > 0 && other !== undefined && other.missed.size < PEER_MISSED_MAX) {
+    other.missed.add(message.uaid);
+  }
+  end(state, located);
+}
+
+/** The device is not where it was: forgets that, and looks once more. */
+function gone(state: ForwarderState, { message, lookups, at }: Located, ctx: Ctx): void {
+  const { presence, observer } = state.args;
+  presence.depart(message.uaid, at).catch((error: unknown) => {
+    observer.record({ kind: "store_failed", operation: "depart", reason: String(error) });
+  });
+  if (lookups > 0) end(state, { message, lookups });
+  else lookFor(state, { message, lookups: lookups + 1 }, ctx);
+}
+
+/** Nothing more is done for this message. */
+function end({ args: { observer } }: ForwarderState, { message }: Forwarding): void {
+  const route = message.ttlSeconds === 0 ? "dropped" : "stored";
+  observer.record({ kind: "accepted", route });
+}
+
+/** Opens the ways to nodes that are new, and closes those to nodes that are gone. */
+function meet(state: ForwarderState, nodes: readonly NodeRecord[], ctx: Ctx): void {
+  const { node: self, openPeer, observer } = state.args;
+  const alive = new Set(nodes.map(({ id }) => id));
+  for (const [node, other] of state.others) {
+    if (alive.has(node)) continue;
+    state.others.delete(node);
+    for (const located of other.queue) end(state, located);
+    observer.record({ kind: "node_left", node });
+    void close(other);
+  }
+  for (const { id, url } of nodes.slice(0, NODES_MAX)) {
+    if (id === self || url === undefined || state.others.has(id)) continue;
+    const queues = { queue: [], missed: new Set<string>(), displaced: [] };
+    state.others.set(id, { peer: openPeer(url), ...queues, busy: false });
+    observer.record({ kind: "node_joined", node: id, url });
+  }
+  ctx.self.trySend("retryDue");
+}
+
+/** Nothing is wanted of this node any more. */
+async function close({ peer }: Other): Promise<void> {
+  try {
+    await peer[Symbol.asyncDispose]();
+  } catch {
+    // Its requests have been answered for by their deadlines.
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Keeps this node in the directory of those that share its store, and looks after the ones that
+ * died.
+ *
+ * Invariants: this node is in the directory before its doors open; it leaves as it stops. The
+ * batches of a node whose lease has ended are due again as soon as any other node has seen it; that
+ * can be done by several at once, and again. A node that could not renew its lease in time was
+ * nowhere for the others: its sessions look into the store when it is back.
+ *
+ * @module
+ */
+
+import type { Actor, Context, Ref } from "../../runtime/actor.ts";
+import type { NodeDirectory, NodeRecord, Observer } from "../ports.ts";
+import type { ForwarderProtocol } from "./forwarder.ts";
+import { NODE_LEASE_MS, NODE_RENEW_MS } from "./limits.ts";
+
+/** What the lease keeper understands. */
+export interface LeaseKeeperProtocol {
+  /** Time to renew. */
+  renewDue(): void;
+  /** The store answered; `undefined` when it was not available. */
+  renewed(nodes: Nodes | undefined): void;
+  /** The nodes that are alive, as the store last said. */
+  alive(): readonly NodeRecord[];
+}
+
+/** What the directory said. */
+export type Nodes = Awaited<ReturnType<NodeDirectory["nodes"]>>;
+
+/** What the lease keeper works with. */
+export interface LeaseKeeperArgs {
+  /** Where nodes find each other. */
+  readonly directory: NodeDirectory;
+  /** This node. */
+  readonly record: NodeRecord;
+  /** Told who is alive. */
+  readonly forwarder: Ref<Pick<ForwarderProtocol, "nodes">>;
+  /** Makes the batches of a node due that works no more; says how many there were. */
+  readonly abandon: (node: string, now: number) => Promise<number>;
+  /** Called when others may have taken this node for dead. */
+  readonly onLapse: () => void;
+  /** Told of nodes that come and go. */
+  readonly observer: Observer;
+}
+
+/** The lease keeper's state. */
+export interface LeaseKeeperState extends LeaseKeeperArgs {
+  /** Monotonic time at which the lease was last renewed. */
+  renewedAt: number;
+  /** As the store last said. */
+  alive: readonly NodeRecord[];
+}
+
+/** Nodes that share a store must make the same endpoints. */
+export class OtherKeysError extends Error {
+  /** The class, for messages and logs. */
+  override readonly name = "OtherKeysError";
+}
+
+/** The lease keeper; see the module. */
+export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeeperArgs> = {
+  name: "lease_keeper",
+  mailbox: { capacity: 64, overflow: "refuse" },
+  async init(args, ctx) {
+    const { alive, ended } = await renew(args);
+    const other = alive.find(({ keys }) => keys !== args.record.keys);
+    if (other !== undefined) {
+      await args.directory.leave(args.record.id);
+      throw new OtherKeysError(
+        `crypto-keys: the node ${other.url ?? other.id} of this store has other keys than this one`,
+      );
+    }
+    const state = { ...args, renewedAt: ctx.now(), alive };
+    settle(state, { alive, ended }, ctx);
+    return state;
+  },
+  on: {
+    renewDue(state, _, ctx) {
+      ctx.pipe(renew(state), "renewed", (outcome) => {
+        if (outcome.status === "fulfilled") return outcome.value;
+        const reason = String(outcome.reason);
+        state.observer.record({ kind: "store_failed", operation: "renew_node", reason });
+        return undefined;
+      });
+    },
+    renewed(state, nodes, ctx) {
+      if (nodes === undefined) return ctx.after(NODE_RENEW_MS, "renewDue");
+      const lateMs = ctx.now() - state.renewedAt - NODE_LEASE_MS;
+      state.renewedAt = ctx.now();
+      if (lateMs > 0) {
+        state.observer.record({ kind: "lease_lapsed", lateMs });
+        state.onLapse();
+      }
+      settle(state, nodes, ctx);
+    },
+    alive: (state) => state.alive,
+  },
+  async terminate({ directory, record }) {
+    await directory.leave(record.id);
+  },
+};
+
+async function renew({ directory, record }: LeaseKeeperArgs): Promise<Nodes> {
+  await directory.renew(record, NODE_LEASE_MS);
+  return await directory.nodes();
+}
+
+function settle(
+  state: LeaseKeeperState,
+  { alive, ended }: Nodes,
+  ctx: Context<LeaseKeeperProtocol>,
+): void {
+  state.alive = alive;
+  state.forwarder.trySend("nodes", alive);
+  for (const node of ended) void bury(state, node, ctx.wallNow());
+  ctx.after(NODE_RENEW_MS, "renewDue");
+}
+
+/** Ends what is left of a node. Should it fail, it is still in the directory at the next look. */
+async function bury(
+  { directory, abandon, observer }: LeaseKeeperArgs,
+  node: string,
+  now: number,
+): Promise<void> {
+  try {
+    const batches = await abandon(node, now);
+    await directory.leave(node);
+    observer.record({ kind: "node_lost", node, batches });
+  } catch (error) {
+    observer.record({ kind: "store_failed", operation: "bury_node", reason: String(error) });
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * Every bound of what nodes do for each other, with its reason.
+ *
+ * @module
+ */
+
+/** How long a node counts as alive without a sign of life: its devices and batches are then given up for lost. */
+export const NODE_LEASE_MS = 10_000;
+
+/** Time between two renewals of that lease: three may fail before it ends. */
+export const NODE_RENEW_MS = 2_500;
+
+/** Messages that may wait for the forwarder: as many as for the registry, which hands them on. */
+export const FORWARDER_MAILBOX = 16_384;
+
+/** Messages whose devices are being looked for; what comes beyond stays in the store until its device looks there. */
+export const LOOKUPS_WAITING_MAX = 16_384;
+
+/** User agents looked for by one question to the store. */
+export const LOOKUP_MAX = 512;
+
+/** Messages that may wait for one node; the devices of what comes beyond are told to look into the store. */
+export const PEER_QUEUE_MAX = 8_192;
+
+/** Messages handed to a node at once. */
+export const PEER_BLOCK_MAX = 256;
+
+/** Devices of a node that could not be reached which are remembered, to be told to look into the store. */
+export const PEER_MISSED_MAX = 100_000;
+
+/** Devices told to look into the store at once. */
+export const NOTIFY_MAX = 1_000;
+
+/** Delay before a node that could not be reached is tried again. */
+export const PEER_RETRY_MS = 1_000;
+
+/** Sessions to be ended on one node that may wait for it; the others find out when their device's TCP connection ends. */
+export const DISPLACED_MAX = 1_000;
+
+/** Nodes that share a store: one machine's processes, and some machines. */
+export const NODES_MAX = 1_000;
