@@ -19,6 +19,7 @@ export type Program =
   | "nginx"
   | "node"
   | "openssl"
+  | "redis-cli"
   | "redis-server"
   | "strace";
 
@@ -33,6 +34,7 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "nginx": "nginx-light",
   "node": "nodejs",
   "openssl": "openssl",
+  "redis-cli": "redis-tools",
   "redis-server": "redis-server",
   "strace": "strace",
 };

@@ -1,0 +1,162 @@
+/**
+ * The connection itself: one to a single Redis, or one to each master of a cluster. Both are the
+ * library's, which pipelines what is sent within one turn and connects again by itself.
+ *
+ * Commands are sent raw and over RESP2, with blobs as bytes: one shape of replies for every command,
+ * and nothing is ever decoded that nobody reads. Nothing waits for a connection that is lost: calls
+ * fail at once, so that their callers can answer.
+ *
+ * @module
+ */
+
+import type { Buffer } from "node:buffer";
+import { Buffer as NodeBuffer } from "node:buffer";
+import { createClient, createCluster, RESP_TYPES } from "redis";
+import type { RedisAddress } from "./address.ts";
+import {
+  BLOCK_MAX_MS,
+  CALL_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  RECONNECT_DELAY_MAX_MS,
+  RECONNECT_DELAY_MIN_MS,
+} from "./limits.ts";
+
+/** What a link is made with. */
+export interface LinkOptions {
+  /** Where Redis is. */
+  readonly address: RedisAddress;
+  /** Certificates of authorities to trust besides the system's, PEM. */
+  readonly caCert: string | undefined;
+  /** The name under which Redis lists the connection. */
+  readonly clientName: string;
+  /** Whether it waits for answers longer than a call takes. */
+  readonly blocking: boolean;
+  /** Told each time a connection is ready, before anything is sent over it. */
+  readonly onReady: () => void;
+}
+
+/** Something commands are sent over. */
+export interface Link {
+  /** Connects, once: rejects when that fails. Later the connection is made again by itself. */
+  connect(): Promise<void>;
+  /** Sends a command to the node that has `key`, to any when there is none. */
+  send(key: string | undefined, args: readonly (string | Buffer)[]): Promise<unknown>;
+  /** Sends a command to every node that takes writes. */
+  sendToAll(args: readonly (string | Buffer)[]): Promise<readonly unknown[]>;
+  /** The first thing that went wrong: what `connect` throws may only be its consequence. */
+  readonly firstError: unknown;
+  /** Ends it at once; calls on their way fail. */
+  destroy(): void;
+}
+
+const TYPE_MAPPING = { [RESP_TYPES.BLOB_STRING]: NodeBuffer };
+
+/** The delay before an attempt to connect again; a little chance keeps nodes from coming all at once. */
+function reconnectDelay(retries: number): number {
+  const delay = Math.min(
+    RECONNECT_DELAY_MAX_MS,
+    RECONNECT_DELAY_MIN_MS * 2 ** Math.min(retries, 10),
+  );
+  return delay / 2 + Math.random() * delay / 2;
+}
+
+/** What both kinds of connection are made with. */
+function clientOptions(options: LinkOptions, isOpen: () => boolean) {
+  const { address, caCert, clientName, blocking } = options;
+  const socket = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    // A connection that has nothing to say is pinged, so silence means that the peer is away.
+    socketTimeout: CALL_TIMEOUT_MS + (blocking ? BLOCK_MAX_MS : 0),
+    // The first connection is tried once: whoever starts a program wants to know what is wrong.
+    reconnectStrategy: (retries: number) => isOpen() ? reconnectDelay(retries) : false as const,
+  };
+  const tls = { tls: true as const, servername: serverName(address.host), ...caOption(caCert) };
+  return {
+    socket: address.tls ? { ...socket, ...tls } : socket,
+    ...(address.username !== undefined && { username: address.username }),
+    ...(address.password !== undefined && { password: address.password }),
+    name: clientName,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    pingInterval: PING_INTERVAL_MS,
+    maintNotifications: "disabled" as const,
+    // The library's own timeout ends only calls that were not yet written, at the price of a timer each.
+    commandOptions: { typeMapping: TYPE_MAPPING, timeout: 0 },
+  };
+}
+
+function caOption(caCert: string | undefined): { ca?: string } {
+  return caCert === undefined ? {} : { ca: caCert };
+}
+
+/** Server names are for names: RFC 6066 section 3 forbids addresses there. */
+function serverName(host: string): string {
+  return /^[\d.]+$|:/.test(host) ? "" : host;
+}
+
+/** Makes the connection for one Redis. */
+function singleLink(options: LinkOptions): Link {
+  let opened = false;
+  let firstError: unknown;
+  const { host, port, database } = options.address;
+  const common = clientOptions(options, () => opened);
+  const client = createClient({
+    ...common,
+    RESP: 2,
+    database,
+    socket: { ...common.socket, host, port },
+  });
+  client.on("error", (error: unknown) => firstError ??= error);
+  client.on("ready", options.onReady);
+  return {
+    async connect() {
+      await client.connect();
+      opened = true;
+    },
+    send: (_key, args) => client.sendCommand(args),
+    sendToAll: async (args) => [await client.sendCommand(args)],
+    get firstError() {
+      return firstError;
+    },
+    destroy: () => client.destroy(),
+  };
+}
+
+/** Makes the connections for a cluster, starting from the one node that the address names. */
+function clusterLink(options: LinkOptions): Link {
+  let opened = false;
+  let firstError: unknown;
+  const { host, port } = options.address;
+  const { commandOptions, ...defaults } = clientOptions(options, () => opened);
+  const cluster = createCluster({
+    RESP: 2,
+    rootNodes: [{ socket: { ...defaults.socket, host, port } }],
+    defaults,
+    commandOptions,
+  });
+  cluster.on("error", (error: unknown) => firstError ??= error);
+  cluster.on("node-error", (error: unknown) => firstError ??= error);
+  cluster.on("node-ready", options.onReady);
+  return {
+    async connect() {
+      await cluster.connect();
+      opened = true;
+    },
+    send: (key, args) => cluster.sendCommand(key, false, [...args]),
+    sendToAll: (args) =>
+      Promise.all(cluster.masters.map(async (node) => {
+        const client = await cluster.nodeClient(node);
+        return client.sendCommand(args);
+      })),
+    get firstError() {
+      return firstError;
+    },
+    destroy: () => cluster.destroy(),
+  };
+}
+
+/** Makes a link; {@link Link.connect} connects it. */
+export function makeLink(options: LinkOptions): Link {
+  return options.address.cluster ? clusterLink(options) : singleLink(options);
+}
