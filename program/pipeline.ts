@@ -37,12 +37,15 @@ import { VERSION } from "./version.ts";
 
 export type {
   Gateway,
+  RowSink,
   SendBlock,
   Sink,
   Source,
   SourceEntry,
+  TallySink,
 } from "../actors/push/delivery/ports.ts";
 export type { DeliveryRow } from "../actors/push/delivery/records.ts";
+export type { Tally } from "../actors/push/delivery/store.ts";
 
 /** Time after its end for which a notification's results are kept, unless somebody says otherwise. */
 const RETENTION_MS = 30 * 86_400_000;

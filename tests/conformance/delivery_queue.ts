@@ -18,6 +18,7 @@ import {
 /** Declares the tests of the queue. */
 export function queueTests(test: DeliveryTest): void {
   leaseTests(test);
+  abandonTests(test);
   fairnessTests(test);
   timeTests(test);
   pauseTests(test);
@@ -137,6 +138,57 @@ function leaseTests(test: DeliveryTest): void {
       leased: 0,
       pause,
     });
+  });
+}
+
+function abandonTests(test: DeliveryTest): void {
+  test("abandon() ends the leases of a node, and of no other", async (world) => {
+    await world.populate(0);
+    await world.submitTokens(3_000);
+    const { batches: [one, two] } = await world.claim({ node: "dead", batchesMax: 2 });
+    const { batches: [other] } = await world.claim({ node: "alive" });
+    assert(one !== undefined && two !== undefined && other !== undefined);
+    world.clock.nowMs += 7;
+    assertEquals(await world.store.abandon("dead", world.now), 2);
+    assertEquals(await world.store.abandon("dead", world.now), 0);
+    assertEquals(await world.store.load(one.lease), "stale");
+    assertEquals(await world.commit(two), { kind: "stale" });
+    assertEquals(await world.store.renew([one.lease, other.lease], world.now + LEASE_MS), [
+      false,
+      true,
+    ]);
+    const { batches } = await world.claim();
+    assertEquals(
+      batches.map(({ lease, deliveries }) => [lease.batch, deliveries]).toSorted(),
+      [[one.lease.batch, 1], [two.lease.batch, 1]].toSorted(),
+    );
+    assert(batches.every(({ lease }) => lease.token > one.lease.token));
+    for (const batch of [...batches, other]) {
+      assertEquals((await world.commit(batch)).kind, "committed");
+    }
+  });
+
+  test("each tenth abandon() counts as a delivery of what was leased", async (world) => {
+    await claimOne(world);
+    const deliveries = [];
+    for (let death = 1; death <= 21; death++) {
+      assertEquals(await world.store.abandon("node", world.now), 1);
+      const { batches: [again] } = await world.claim();
+      deliveries.push(again?.deliveries);
+    }
+    assertEquals(deliveries, [...Array(9).fill(1), ...Array(10).fill(2), 3, 3]);
+  });
+
+  test("abandon() ends what was cancelled meanwhile", async (world) => {
+    const batch = await claimOne(world, 3);
+    await world.store.cancel(batch.notification, world.now);
+    assertEquals(await world.store.abandon("node", world.now), 1);
+    const status = await world.store.notification(batch.notification);
+    assertEquals(
+      [status?.state, status?.counts.cancelled, status?.finishedAt],
+      ["cancelled", 3, world.now],
+    );
+    assertEquals((await world.claim()).batches, []);
   });
 }
 

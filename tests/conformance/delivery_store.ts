@@ -9,6 +9,7 @@ import type { Platform } from "../../actors/push/delivery/records.ts";
 import { notificationTests } from "./delivery_notifications.ts";
 import { queueTests } from "./delivery_queue.ts";
 import { rowTests } from "./delivery_rows.ts";
+import { sinkTests } from "./delivery_sinks.ts";
 import {
   type DeliveryFixture,
   type DeliverySettings,
@@ -36,6 +37,7 @@ export function deliveryStoreSuite(
   invalidationTests(test);
   notificationTests(test);
   rowTests(test);
+  sinkTests(test);
   queueTests(test);
 }
 

@@ -44,6 +44,7 @@ class ModelWorld extends DeliveryWorld {
 
 const app = fc.constantFrom(...APPS);
 const number = fc.integer({ min: 1, max: 12 });
+const node = fc.constantFrom("node", "other node");
 const platform = fc.constantFrom(...PLATFORMS);
 
 const save = fc.record({ app, number, platform, user: fc.nat(2), tags: fc.subarray(["a", "b"]) })
@@ -109,9 +110,10 @@ const claim = fc.record({
   inFlight: fc.nat(2),
   held: fc.boolean(),
   lane: fc.record({ app, platform }),
-}).map(({ batchesMax, laneBatchesMax, inFlight, held, lane }): Step => async (world) => {
+  node,
+}).map(({ batchesMax, laneBatchesMax, inFlight, held, lane, node }): Step => async (world) => {
   const lanes = [{ ...lane, inFlight, held }];
-  const claimed = await world.claim({ batchesMax, laneBatchesMax, lanes, leaseMs: 100 });
+  const claimed = await world.claim({ batchesMax, laneBatchesMax, lanes, leaseMs: 100, node });
   world.held.push(...claimed.batches);
   return claimed;
 });
@@ -203,7 +205,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.constant<Step>((world) => world.fixture.reopen()) },
-  { weight: 1, arbitrary: fc.constant<Step>((world) => world.store.sinkPosition("sink")) },
+  { weight: 1, arbitrary: fc.constant<Step>((world) => world.store.sinkPosition("sink", "rows")) },
+  {
+    weight: 1,
+    arbitrary: node.map((node): Step => (world) => world.store.abandon(node, world.now)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ node, leaseMs: fc.constantFrom(0, 100) }).map(
+      ({ node, leaseMs }): Step => (world) =>
+        world.store.claimSink({ name: "counters", log: "tallies", node, leaseMs, now: world.now }),
+    ),
+  },
 );
 
 /** Everything that can be seen of a store. */
@@ -215,6 +228,7 @@ async function stateOf(world: ModelWorld): Promise<unknown> {
     devices: await Promise.all(pages),
     notifications: await store.notifications({ after: undefined, limit: 100 }),
     rows: await store.rowsAfter(0, 1_000),
+    tallies: await store.talliesAfter(0, 1_000),
     lanes: await store.lanes(),
     expandable: await store.expandable(world.now, 100),
   };

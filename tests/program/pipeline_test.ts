@@ -52,6 +52,7 @@ Deno.test("Pipeline claims batches from a queue of one's own", async () => {
       open ? store.claim(request) : Promise.resolve({ batches: [], dueAt: undefined }),
     renew: (leases, until) => store.renew(leases, until),
     release: (lease, notBefore) => store.release(lease, notBefore),
+    abandon: (node, now) => store.abandon(node, now),
   };
   await using pipeline = new Pipeline({ store, queue, system, gateways });
   await using _ = world;

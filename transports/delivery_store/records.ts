@@ -344,6 +344,20 @@ export interface Tally extends Lane {
 /** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
 export type SinkLog = "rows" | "tallies";
 
+/** Who asks for the lease on a sink, under which one node at a time feeds it. */
+export interface SinkClaim {
+  /** The sink. */
+  readonly name: string;
+  /** What it follows; a sink that is new begins at the newest entry of it. */
+  readonly log: SinkLog;
+  /** Who asks. */
+  readonly node: string;
+  /** Now. */
+  readonly now: number;
+  /** How long the lease is to last; 0 gives it up. */
+  readonly leaseMs: number;
+}
+
 /** Which page of devices. */
 export interface DevicesPage {
   /** The app. */

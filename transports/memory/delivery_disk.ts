@@ -22,6 +22,7 @@ import {
   type Outcome,
   OUTCOMES,
   type Platform,
+  type Tally,
 } from "../delivery_store/records.ts";
 
 /** Recipients in one batch, at most. */
@@ -45,7 +46,7 @@ export interface DeviceEntry {
 }
 
 /** How many recipients of one platform stand where. */
-export type Tally = { total: number; retries: number } & Record<Outcome, number>;
+export type PlatformCounts = { total: number; retries: number } & Record<Outcome, number>;
 
 /** A notification with its progress. */
 export interface NotificationEntry {
@@ -63,7 +64,7 @@ export interface NotificationEntry {
   cursor: number;
   /** Direct recipients by number, from 1. */
   readonly direct: DirectRecipient[];
-  readonly tallies: Map<Platform, Tally>;
+  readonly tallies: Map<Platform, PlatformCounts>;
   /** Virtual time of its newest batch in each lane. */
   readonly virtualTimes: Map<Platform, number>;
   /** A rated notification's next batch is claimed from this time on. */
@@ -86,6 +87,8 @@ export interface Batch {
   /** Ends of the process while it was leased. */
   deaths: number;
   leased: boolean;
+  /** Who claimed it last. */
+  node: string;
   /** When it may be claimed: its time, or the end of its lease. */
   dueAt: number;
   unreadable: boolean;
@@ -99,6 +102,14 @@ export interface LaneEntry {
   virtualTime: number;
   /** Place in the order of claims. */
   servedAt: number;
+}
+
+/** How far a sink has come, and who feeds it until when. */
+export interface SinkEntry {
+  readonly position: number;
+  /** The holder of the lease, if any. */
+  readonly node: string | undefined;
+  readonly until: number;
 }
 
 /** A row without what is looked up when it is read. */
@@ -120,7 +131,9 @@ export interface Disk {
   served: number;
   rows: StoredRow[];
   lastPosition: number;
-  readonly sinks: Map<string, number>;
+  tallies: Tally[];
+  lastTally: number;
+  readonly sinks: Map<string, SinkEntry>;
   readonly letters: DeadLetter[];
 }
 
@@ -144,6 +157,8 @@ export function emptyDisk(): Disk {
     served: 0,
     rows: [],
     lastPosition: 0,
+    tallies: [],
+    lastTally: 0,
     sinks: new Map(),
     letters: [],
   };
@@ -159,7 +174,7 @@ export function laneOf(disk: Disk, app: string, platform: Platform): LaneEntry {
 }
 
 /** The tally of a notification on this platform; made when it is asked for. */
-export function tallyOf(entry: NotificationEntry, platform: Platform): Tally {
+export function tallyOf(entry: NotificationEntry, platform: Platform): PlatformCounts {
   const tally = entry.tallies.get(platform) ?? {
     total: 0,
     retries: 0,
@@ -175,7 +190,7 @@ export function tallyOf(entry: NotificationEntry, platform: Platform): Tally {
 }
 
 /** Tallies as counts, together. */
-export function countsOf(tallies: Iterable<Tally>): Counts {
+export function countsOf(tallies: Iterable<PlatformCounts>): Counts {
   const counts = {
     total: 0,
     delivered: 0,
@@ -235,7 +250,7 @@ export function addBatches(
 /** Adds one batch that nobody has claimed. */
 export function addBatch(
   disk: Disk,
-  batch: Omit<Batch, "id" | "token" | "deliveries" | "deaths" | "leased" | "unreadable">,
+  batch: Omit<Batch, "id" | "token" | "deliveries" | "deaths" | "leased" | "node" | "unreadable">,
 ): void {
   const id = ++disk.lastBatch;
   disk.batches.set(id, {
@@ -245,6 +260,7 @@ export function addBatch(
     deliveries: 0,
     deaths: 0,
     leased: false,
+    node: "",
     unreadable: false,
   });
 }

@@ -272,8 +272,16 @@ export function rowOf(disk: Disk, row: StoredRow): DeliveryRow {
   return { ...row, device: direct ? undefined : disk.deviceIds.get(row.number) };
 }
 
-/** Removes what ended before this time. */
+/** Removes tallies from before this time, and then what ended before it. */
 export function sweep(disk: Disk, endedBefore: number, limit: number): number {
+  const old = new Set(disk.tallies.filter(({ at }) => at < endedBefore).slice(0, limit));
+  disk.tallies = disk.tallies.filter((tally) => !old.has(tally));
+  return old.size + sweepEnded(disk, endedBefore, limit - old.size);
+}
+
+/** Removes the rows of notifications that ended before this time, and them. */
+function sweepEnded(disk: Disk, endedBefore: number, limit: number): number {
+  if (limit <= 0) return 0;
   const ended = [...disk.notifications.values()]
     .filter(({ finishedAt }) => finishedAt !== undefined && finishedAt < endedBefore)
     .sort((a, b) => (a.finishedAt ?? 0) - (b.finishedAt ?? 0));

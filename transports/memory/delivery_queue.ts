@@ -32,6 +32,7 @@ import {
   PLATFORMS,
   tallyOf,
 } from "./delivery_disk.ts";
+import { freeSinks } from "./delivery_sinks.ts";
 
 /** Bytes of a subscription's keys: `p256dh` and `auth` (RFC 8291 section 3.1). */
 const KEYS_BYTES = 81;
@@ -98,12 +99,13 @@ function endLeases(disk: Disk, now: number): void {
   }
 }
 
-function lease(batch: Batch, { now, leaseMs }: ClaimRequest): ClaimedBatch {
+function lease(batch: Batch, { node, now, leaseMs }: ClaimRequest): ClaimedBatch {
   const { entry, platform, numbers, attempt } = batch;
   const { notification } = entry;
   batch.token++;
   batch.deliveries++;
   batch.leased = true;
+  batch.node = node;
   batch.dueAt = now + leaseMs;
   entry.startedAt ??= now;
   if (entry.state === "scheduled") entry.state = "sending";
@@ -132,6 +134,18 @@ export function release(disk: Disk, lease: Lease, notBefore: number, now: number
   if (batch.entry.state !== "cancelled") return;
   cancelBatch(disk, batch);
   endIfDone(disk, batch.entry, now);
+}
+
+/** Ends the leases of a node, or of all, since it has ended; says how many there were. */
+export function endLeasesOf(disk: Disk, node: string | undefined, now: number): number {
+  const held = [...disk.batches.values()]
+    .filter((batch) => batch.leased && (node === undefined || batch.node === node));
+  for (const batch of held) {
+    batch.deaths++;
+    release(disk, { batch: batch.id, token: batch.token }, now, now);
+  }
+  freeSinks(disk, node);
+  return held.length;
 }
 
 /** The recipients of a batch. */
@@ -192,12 +206,24 @@ export function commit(disk: Disk, result: BatchResult): CommitOutcome {
   const tally = tallyOf(entry, platform);
   for (const outcome of OUTCOMES) tally[outcome] += result.outcomes[outcome];
   // Those that were handed back without a request are none.
-  for (const { numbers, attempt } of result.remainders) {
-    if (attempt === result.attempts) tally.retries += numbers.length;
-  }
+  const retries = result.remainders.reduce(
+    (sum, { numbers, attempt }) => attempt === result.attempts ? sum + numbers.length : sum,
+    0,
+  );
+  const dropped = entry.state === "cancelled" ? left : 0;
+  tally.retries += retries;
+  tally.cancelled += dropped;
   disk.batches.delete(batch.id);
-  if (entry.state === "cancelled") tally.cancelled += left;
-  else addRemainders(disk, entry, platform, result);
+  if (entry.state !== "cancelled") addRemainders(disk, entry, platform, result);
+  disk.tallies.push({
+    position: ++disk.lastTally,
+    notification: entry.notification.id,
+    app: entry.notification.app,
+    platform,
+    at: result.at,
+    outcomes: { ...result.outcomes, cancelled: result.outcomes.cancelled + dropped },
+    retries,
+  });
   recordRows(disk, entry, platform, result);
   markSuspects(disk, entry, result);
   if (result.pause !== undefined) {

@@ -42,8 +42,11 @@ import type {
   LoadedBatch,
   NotificationsPage,
   NotificationStatus,
+  SinkClaim,
+  SinkLog,
   Submission,
   SubmitOutcome,
+  Tally,
   UnsavedDevices,
 } from "../delivery_store/records.ts";
 import { type CallOf, Calls, type Fault } from "./calls.ts";
@@ -62,7 +65,8 @@ import {
   submit,
   sweep,
 } from "./delivery_notifications.ts";
-import { claim, commit, leasedBatch, load, release } from "./delivery_queue.ts";
+import { claim, commit, endLeasesOf, leasedBatch, load, release } from "./delivery_queue.ts";
+import { claimSink, saveSinkPosition, sinkOf } from "./delivery_sinks.ts";
 
 export type * from "../delivery_store/records.ts";
 export { type CallOf, type Fault, StoreError, type StoreErrorCode } from "./calls.ts";
@@ -111,12 +115,7 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     this.crash();
     const store = new MemoryDeliveryStore(options);
     store.#disk = this.#disk;
-    const now = store.#now();
-    for (const batch of [...store.#disk.batches.values()]) {
-      if (!batch.leased) continue;
-      batch.deaths++;
-      release(store.#disk, { batch: batch.id, token: batch.token }, now, now);
-    }
+    endLeasesOf(store.#disk, undefined, store.#now());
     return store;
   }
 
@@ -289,6 +288,11 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     return this.#call("release", () => release(this.#disk, lease, notBefore, this.#now()));
   }
 
+  /** Ends the leases of a node that has ended; says how many batches it had. */
+  abandon(node: string, now: number): Promise<number> {
+    return this.#call("abandon", () => endLeasesOf(this.#disk, node, now));
+  }
+
   /** A page of rows of one notification in the order of recording. */
   deliveries(page: DeliveriesPage): Promise<readonly DeliveryRow[]> {
     return this.#call(
@@ -308,20 +312,27 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     return this.#call("rowsAfter", () => this.#rows(limit, (row) => row.position > position));
   }
 
-  /** How far a sink has come; a sink that is new begins at the newest row. */
-  sinkPosition(name: string): Promise<number> {
-    return this.#call("sinkPosition", () => {
-      const position = this.#disk.sinks.get(name) ?? this.#disk.lastPosition;
-      this.#disk.sinks.set(name, position);
-      return position;
-    });
+  /** A page of tallies of all notifications, for sinks. */
+  talliesAfter(position: number, limit: number): Promise<readonly Tally[]> {
+    return this.#call(
+      "talliesAfter",
+      () => this.#disk.tallies.filter((tally) => tally.position > position).slice(0, limit),
+    );
+  }
+
+  /** How far a sink has come in this log; a sink that is new begins at its newest entry. */
+  sinkPosition(name: string, log: SinkLog): Promise<number> {
+    return this.#call("sinkPosition", () => sinkOf(this.#disk, name, log).position);
+  }
+
+  /** Takes, prolongs or gives up the lease on a sink; answers its position unless another node has the lease. */
+  claimSink(claim: SinkClaim): Promise<number | undefined> {
+    return this.#call("claimSink", () => claimSink(this.#disk, claim));
   }
 
   /** Remembers how far a sink has come; it never goes back. */
   saveSinkPosition(name: string, position: number): Promise<void> {
-    return this.#call("saveSinkPosition", () => {
-      this.#disk.sinks.set(name, Math.max(position, this.#disk.sinks.get(name) ?? 0));
-    });
+    return this.#call("saveSinkPosition", () => saveSinkPosition(this.#disk, name, position));
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */
@@ -347,7 +358,7 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     return this.#call("lanes", () => lanesOf(this.#disk));
   }
 
-  /** Removes up to `limit` rows of notifications that ended before this time; says how many. */
+  /** Removes up to `limit` tallies from before this time, rows of notifications that ended before it, and those; says how many. */
   sweep(endedBefore: number, limit: number): Promise<number> {
     return this.#call("sweep", () => sweep(this.#disk, endedBefore, limit));
   }

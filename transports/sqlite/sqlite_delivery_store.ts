@@ -45,8 +45,11 @@ import type {
   LoadedBatch,
   NotificationsPage,
   NotificationStatus,
+  SinkClaim,
+  SinkLog,
   Submission,
   SubmitOutcome,
+  Tally,
   UnsavedDevices,
 } from "../delivery_store/records.ts";
 import {
@@ -61,7 +64,7 @@ import { asStoreError, invariant, StoreError } from "./errors.ts";
 import { openLocked } from "./files.ts";
 import { type Commit, GroupCommit } from "./group_commit.ts";
 import type { DirectoryLock } from "./lock.ts";
-import type { WallClock } from "./records.ts";
+import type { WallClock } from "../message_store/records.ts";
 
 export type * from "../delivery_store/records.ts";
 export {
@@ -71,7 +74,7 @@ export {
   type StoreOpenErrorCode,
 } from "./errors.ts";
 export type { Commit } from "./group_commit.ts";
-export type { WallClock } from "./records.ts";
+export type { WallClock } from "../message_store/records.ts";
 
 /** How a delivery store is opened. */
 export interface SqliteDeliveryStoreOptions {
@@ -131,7 +134,7 @@ export class SqliteDeliveryStore implements AsyncDisposable {
         throw error;
       }
       // The file is this process's alone: whoever held leases has ended.
-      await group.submit({ kind: "end_leases", now: clock.wallNow() });
+      await group.submit({ kind: "end_leases", node: null, now: clock.wallNow() });
       return new SqliteDeliveryStore({ lock, reader, group }, clock);
     });
   }
@@ -282,6 +285,11 @@ export class SqliteDeliveryStore implements AsyncDisposable {
     await this.#write({ kind: "release", lease, notBefore, now: this.#clock.wallNow() });
   }
 
+  /** Ends the leases of a node that has ended; says how many batches it had. */
+  abandon(node: string, now: number): Promise<number> {
+    return this.#write({ kind: "end_leases", node, now });
+  }
+
   /** A page of rows of one notification in the order of recording. */
   deliveries(page: DeliveriesPage): Promise<readonly DeliveryRow[]> {
     return this.#read(({ notifications }) => notifications.deliveries(page));
@@ -292,9 +300,19 @@ export class SqliteDeliveryStore implements AsyncDisposable {
     return this.#read(({ notifications }) => notifications.rowsAfter(position, limit));
   }
 
-  /** How far a sink has come; a sink that is new begins at the newest row. */
-  sinkPosition(name: string): Promise<number> {
-    return this.#write({ kind: "sink_position", name });
+  /** A page of tallies of all notifications, for sinks. */
+  talliesAfter(position: number, limit: number): Promise<readonly Tally[]> {
+    return this.#read(({ notifications }) => notifications.talliesAfter(position, limit));
+  }
+
+  /** How far a sink has come in this log; a sink that is new begins at its newest entry. */
+  sinkPosition(name: string, log: SinkLog): Promise<number> {
+    return this.#write({ kind: "sink_position", name, log });
+  }
+
+  /** Takes, prolongs or gives up the lease on a sink; answers its position unless another node has the lease. */
+  async claimSink(claim: SinkClaim): Promise<number | undefined> {
+    return await this.#write({ kind: "claim_sink", claim }) ?? undefined;
   }
 
   /** Remembers how far a sink has come; it never goes back. */
@@ -318,9 +336,9 @@ export class SqliteDeliveryStore implements AsyncDisposable {
   }
 
   /**
-   * Removes up to `limit` rows of notifications that ended before this time, as far as every sink has
-   * seen them, and then the notifications; says how many. It holds up other writes: call it with
-   * some thousands, again while it answers more than 0.
+   * Removes up to `limit` tallies from before this time, rows of notifications that ended before it, and
+   * then the notifications; says how many. It holds up other writes: call it with some thousands,
+   * again while it answers more than 0.
    */
   sweep(endedBefore: number, limit: number): Promise<number> {
     return this.#write({ kind: "sweep", endedBefore, limit });
@@ -417,6 +435,7 @@ function rowsIn(operation: Operation): number {
     case "release":
     case "end_leases":
     case "sink_position":
+    case "claim_sink":
     case "save_sink_position":
     case "bury":
     case "touch":

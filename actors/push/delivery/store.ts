@@ -98,7 +98,7 @@ export interface Queue {
   renew(leases: readonly Lease[], until: number): Promise<readonly boolean[]>;
   /** Hands a batch back untouched, to be claimed by anyone from this time on; the claim does not count among its deliveries. */
   release(lease: Lease, notBefore: number): Promise<void>;
-  /** Ends all leases of a node that works no more: its batches are due at once. Says how many there were. */
+  /** Ends all leases of a node that works no more, those on sinks too: its batches are due at once. Says how many batches there were. */
   abandon(node: string, now: number): Promise<number>;
 }
 
@@ -205,6 +205,20 @@ export interface Tally extends Lane {
 
 /** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
 export type SinkLog = "rows" | "tallies";
+
+/** Who asks for the lease on a sink, under which one node at a time feeds it. */
+export interface SinkClaim {
+  /** The sink. */
+  readonly name: string;
+  /** What it follows; a sink that is new begins at the newest entry of it. */
+  readonly log: SinkLog;
+  /** Who asks. */
+  readonly node: string;
+  /** Now. */
+  readonly now: number;
+  /** How long the lease is to last; 0 gives it up. */
+  readonly leaseMs: number;
+}
 
 /** Which page of devices. */
 export interface DevicesPage {
@@ -330,7 +344,12 @@ export interface DeliveryStore {
   talliesAfter(position: number, limit: number): Promise<readonly Tally[]>;
   /** How far a sink has come in this log; a sink that is new begins at its newest entry. */
   sinkPosition(name: string, log: SinkLog): Promise<number>;
-  /** Remembers how far a sink has come. */
+  /**
+   * Takes or prolongs the lease on a sink, or gives it up; answers how far the sink has come, or
+   * `undefined` while another node has the lease.
+   */
+  claimSink(claim: SinkClaim): Promise<number | undefined>;
+  /** Remembers how far a sink has come; it never goes back. */
   saveSinkPosition(name: string, position: number): Promise<void>;
   /** Sets aside an entry that no node can use, with the reason, for people. */
   bury(entry: DeadLetter): Promise<void>;

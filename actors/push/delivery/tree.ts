@@ -145,17 +145,19 @@ export function pipelineTree<C extends ProviderConnection>(
 }
 
 function sinksTree<C extends ProviderConnection>(
-  { store, sinks, observer, feed, retentionMs }: PipelineParts<C>,
+  { store, sinks, observer, feed, node, retentionMs }: PipelineParts<C>,
 ): Supervisor<SinksRefs> {
   const follow = (sink: Sink) =>
     worker(sinkActor(`${sink.name}_sink`), {
-      args: () => ({ sink, store, observer: observer.delivery }),
+      args: () => ({ sink, store, node, observer: observer.delivery }),
       restart: "permanent",
       backoff: SINK_BACKOFF,
     });
-  const poke = ({ feedback, others }: SinksRefs) => (): void => {
-    feedback.trySend("committed");
-    for (const sink of Object.values(others)) sink.trySend("committed");
+  const poke = ({ feedback, others }: SinksRefs) => (rows: number): void => {
+    if (rows > 0) feedback.trySend("committed");
+    for (const sink of sinks) {
+      if (rows > 0 || sink.rows === "tallies") others[sink.name]?.trySend("committed");
+    }
   };
   const watched = (refs: SinksRefs): DeliveryObserver => ({
     record(event: DeliveryEvent) {
@@ -168,7 +170,7 @@ function sinksTree<C extends ProviderConnection>(
     intensity: SINK_INTENSITY,
     children: {
       recorder: worker(recorder, {
-        args: (refs: SinksRefs) => ({ store, observer: watched(refs), onRows: poke(refs) }),
+        args: (refs: SinksRefs) => ({ store, observer: watched(refs), onCommit: poke(refs) }),
         restart: "permanent",
       }),
       feedback: follow(feedbackSink(store)),

@@ -5,6 +5,9 @@
 
 import { assertEquals, assertGreater } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
+import { DELIVERY_SCHEMA } from "../../../transports/sqlite/delivery/schema.ts";
+import { openForWriting } from "../../../transports/sqlite/schema.ts";
+import { openSqliteDeliveryStore } from "../../../transports/sqlite/sqlite_delivery_store.ts";
 import { DeliveryReader } from "../../../transports/sqlite/delivery/reader.ts";
 import { DeliveryWriter } from "../../../transports/sqlite/delivery/writer.ts";
 import { TemporaryFolder } from "./child_process.ts";
@@ -64,4 +67,69 @@ Deno.test("no statement of the delivery store walks a large table", async () => 
   );
   assertEquals(walking, []);
   assertGreater(texts.length, 80);
+});
+
+Deno.test("openSqliteDeliveryStore() brings a file of the first version up to date, with all that is in it", async () => {
+  await using folder = new TemporaryFolder();
+  const now = 1_000_000;
+  {
+    const migrations = DELIVERY_SCHEMA.migrations.slice(0, 1);
+    using old = openForWriting(`${folder.path}/delivery.sqlite`, {
+      ...DELIVERY_SCHEMA,
+      migrations,
+    });
+    old.exec(`
+      INSERT INTO app VALUES (1, 'news', 1, '{}');
+      INSERT INTO lane (id, app_id, platform) VALUES (1, 1, 0);
+      INSERT INTO notification (seq, id, app_id, digest, direct, send_at, expires_at, state, batches,
+        started_at) VALUES (1, 'n', 1, 'd', 1, 0, ${2 * now}, 'sending', 1, 5);
+      INSERT INTO campaign VALUES (1, '{"id":"n","app":"news"}', '{"kind":"direct"}');
+      INSERT INTO tally (seq, platform, virtual_time, total) VALUES (1, 0, 1, 1);
+      INSERT INTO chunk (id, seq, first_number, addresses) VALUES (1, 1, 1, '["token"]');
+      INSERT INTO batch (id, seq, lane_id, chunk_id, count, attempt, token, deliveries, place, due_at,
+        virtual_time) VALUES (1, 1, 1, 1, 1, 0, 3, 1, 1, ${now + 9_000}, 1);
+      INSERT INTO recipients VALUES (1, '[1]');
+      INSERT INTO sink VALUES ('webhook', 5);`);
+  }
+  await using store = await openSqliteDeliveryStore({
+    directory: folder.path,
+    clock: { wallNow: () => now },
+  });
+  const webhook = { name: "webhook", log: "rows", node: "a", now, leaseMs: 1 } as const;
+  assertEquals(await store.claimSink(webhook), 5);
+  assertEquals(await store.sinkPosition("counters", "tallies"), 0);
+  const request = { node: "a", now, leaseMs: 1, batchesMax: 9, laneBatchesMax: 9, lanes: [] };
+  const { batches: [batch] } = await store.claim(request);
+  assertEquals(batch?.lease, { batch: 1, token: 4 });
+  const outcomes = {
+    delivered: 1,
+    token_invalid: 0,
+    rejected: 0,
+    expired: 0,
+    failed: 0,
+    cancelled: 0,
+  };
+  await store.commit({
+    lease: { batch: 1, token: 4 },
+    notification: "n",
+    lane: { app: "news", platform: "apns" },
+    outcomes,
+    rows: [],
+    remainders: [],
+    attempts: 1,
+    suspects: { marked: [], cleared: [] },
+    pause: undefined,
+    at: now,
+  });
+  assertEquals(await store.talliesAfter(0, 9), [
+    {
+      position: 1,
+      notification: "n",
+      app: "news",
+      platform: "apns",
+      at: now,
+      outcomes,
+      retries: 0,
+    },
+  ]);
 });

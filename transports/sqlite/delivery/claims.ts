@@ -77,7 +77,7 @@ function prepare(database: DatabaseSync) {
         WHERE finished_at IS NULL AND expires_at <= ?)
       ORDER BY virtual_time, id LIMIT 1`),
     lease: sql(`UPDATE batch SET place = 1, token = token + 1, deliveries = deliveries + 1,
-      due_at = ? WHERE id = ?`),
+      due_at = ?, node = ? WHERE id = ?`),
     served: sql("SELECT coalesce(max(served_at), 0) AS served FROM lane"),
     serve: sql(`UPDATE lane SET served_at = ?, virtual_time = max(virtual_time, ?) WHERE id = ?`),
     start: sql(`UPDATE notification SET started_at = coalesce(started_at, ?1),
@@ -109,7 +109,8 @@ function prepareLeases(database: DatabaseSync) {
       WHERE batch.id = ? AND token = ? AND place = 1`),
     renew: sql("UPDATE batch SET due_at = ? WHERE id = ? AND token = ? AND place = 1"),
     died: sql("UPDATE batch SET deaths = deaths + 1 WHERE id = ?"),
-    all: sql("SELECT id, token FROM batch WHERE place < 2 AND place = 1"),
+    of: sql(`SELECT id, token FROM batch
+      WHERE place < 2 AND place = 1 AND (node = ?1 OR ?1 IS NULL)`),
     release: sql(
       "UPDATE batch SET place = 0, due_at = ?, deliveries = deliveries - 1 WHERE id = ?",
     ),
@@ -218,12 +219,12 @@ export class Claims {
     return lane.paused ? this.#sql.firstExpired.get(lane.id, now) : this.#sql.first.get(lane.id);
   }
 
-  #lease(row: Row, lane: Lane, { now, leaseMs }: ClaimRequest): ClaimedBatch {
+  #lease(row: Row, lane: Lane, { node, now, leaseMs }: ClaimRequest): ClaimedBatch {
     const id = integerColumn(row, "id");
     const seq = integerColumn(row, "seq");
     const count = integerColumn(row, "count");
     const rate = optionalNumberColumn(row, "rate");
-    this.#sql.lease.run(now + leaseMs, id);
+    this.#sql.lease.run(now + leaseMs, node, id);
     this.#sql.start.run(now, seq);
     if (rate !== undefined && integerColumn(row, "expires_at") > now) {
       const tookMs = Math.ceil(count * 1_000 / rate);
@@ -269,11 +270,11 @@ export class Claims {
   }
 
   /**
-   * Hands back the batches of a process that has ended; says how many. That it was killed is hardly their
-   * fault: only each tenth time counts as a delivery.
+   * Hands back the batches of a node that has ended, or of all when it is `null`; says how many. That it
+   * was killed is hardly their fault: only each tenth time counts as a delivery.
    */
-  endAll(now: number): number {
-    const held = this.#leases.all.all();
+  endOf(node: string | null, now: number): number {
+    const held = this.#leases.of.all(node);
     for (const row of held) {
       const lease = { batch: integerColumn(row, "id"), token: integerColumn(row, "token") };
       this.#leases.died.run(lease.batch);

@@ -14,6 +14,7 @@ import {
   type NotificationState,
   type NotificationStatus,
   OUTCOMES,
+  type Tally,
 } from "../../delivery_store/records.ts";
 import { invariant } from "../errors.ts";
 import {
@@ -58,6 +59,11 @@ function prepare(database: DatabaseSync) {
     deliveries: sql(rowsOf(`${OF_NOTIFICATION} ORDER BY position LIMIT ?3`)),
     deliveriesOf: sql(rowsOf(`SELECT * FROM delivery WHERE seq = ? AND outcome = ? AND position > ?
       ORDER BY position LIMIT ?`)),
+    talliesAfter: sql(`SELECT page.*, notification.id AS notification, app.name AS app
+      FROM (SELECT * FROM tally_log WHERE position > ? ORDER BY position LIMIT ?) AS page
+      CROSS JOIN notification ON notification.seq = page.seq
+      CROSS JOIN app ON app.id = notification.app_id
+      ORDER BY position`),
     rowsAfter: sql(rowsOf("SELECT * FROM delivery WHERE position > ? ORDER BY position LIMIT ?")),
   };
 }
@@ -112,6 +118,11 @@ export class NotificationReader {
     return this.#sql.rowsAfter.all(position, Math.min(limit, PAGE_MAX)).map(rowOf);
   }
 
+  /** A page of tallies of all notifications. */
+  talliesAfter(position: number, limit: number): readonly Tally[] {
+    return this.#sql.talliesAfter.all(position, Math.min(limit, PAGE_MAX)).map(tallyOf);
+  }
+
   #statusOf(row: Row): NotificationStatus {
     const tallies = this.#sql.tallies.all(integerColumn(row, "seq"));
     const finishedAt = optionalNumberColumn(row, "finished_at");
@@ -156,6 +167,25 @@ function countsOf(tallies: readonly Row[]): Counts {
     cancelled: sum("cancelled"),
     pending: OUTCOMES.reduce((rest, outcome) => rest - sum(outcome), sum("total")),
     retries: sum("retries"),
+  };
+}
+
+function tallyOf(row: Row): Tally {
+  return {
+    position: integerColumn(row, "position"),
+    notification: textColumn(row, "notification"),
+    app: textColumn(row, "app"),
+    platform: platformOf(integerColumn(row, "platform")),
+    at: integerColumn(row, "at"),
+    outcomes: {
+      delivered: integerColumn(row, "delivered"),
+      token_invalid: integerColumn(row, "token_invalid"),
+      rejected: integerColumn(row, "rejected"),
+      expired: integerColumn(row, "expired"),
+      failed: integerColumn(row, "failed"),
+      cancelled: integerColumn(row, "cancelled"),
+    },
+    retries: integerColumn(row, "retries"),
   };
 }
 

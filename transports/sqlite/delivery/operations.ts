@@ -16,6 +16,8 @@ import type {
   Expanded,
   Lane,
   Lease,
+  SinkClaim,
+  SinkLog,
   Submission,
   SubmitOutcome,
   UnsavedDevices,
@@ -58,9 +60,10 @@ export type Operation =
     readonly notBefore: number;
     readonly now: number;
   }
-  | { readonly kind: "end_leases"; readonly now: number }
+  | { readonly kind: "end_leases"; readonly node: string | null; readonly now: number }
   | { readonly kind: "commit"; readonly result: BatchResult }
-  | { readonly kind: "sink_position"; readonly name: string }
+  | { readonly kind: "sink_position"; readonly name: string; readonly log: SinkLog }
+  | { readonly kind: "claim_sink"; readonly claim: SinkClaim }
   | { readonly kind: "save_sink_position"; readonly name: string; readonly position: number }
   | { readonly kind: "bury"; readonly entry: DeadLetter }
   | { readonly kind: "sweep"; readonly endedBefore: number; readonly limit: number }
@@ -100,12 +103,14 @@ export interface Outcomes {
   readonly renew: readonly boolean[];
   /** See {@link Operation}. */
   readonly release: null;
-  /** How many leases there were. */
+  /** How many batches there were under a lease. */
   readonly end_leases: number;
   /** What became of the result. */
   readonly commit: CommitOutcome;
   /** The position. */
   readonly sink_position: number;
+  /** The position; `null` while another node has the lease. */
+  readonly claim_sink: number | null;
   /** See {@link Operation}. */
   readonly save_sink_position: null;
   /** See {@link Operation}. */

@@ -31,6 +31,8 @@ function prepare(database: DatabaseSync) {
         rejected = rejected + ?, expired = expired + ?, failed = failed + ?,
         cancelled = cancelled + ?, retries = retries + ?
       WHERE seq = ? AND platform = ?`),
+    log: sql(`INSERT INTO tally_log (seq, platform, at, delivered, token_invalid, rejected, expired,
+        failed, cancelled, retries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     addRow: sql(`INSERT INTO delivery (seq, number, platform, address, outcome, status, reason,
         attempts, at, registered_before) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
   };
@@ -71,7 +73,7 @@ export class Results {
       (sum, { numbers, attempt }) => attempt === result.attempts ? sum + numbers.length : sum,
       0,
     );
-    this.#sql.count.run(
+    const counts = [
       outcomes.delivered,
       outcomes.token_invalid,
       outcomes.rejected,
@@ -79,9 +81,9 @@ export class Results {
       outcomes.failed,
       outcomes.cancelled + dropped,
       retries,
-      owner.seq,
-      platform,
-    );
+    ];
+    this.#sql.count.run(...counts, owner.seq, platform);
+    this.#sql.log.run(owner.seq, platform, at, ...counts);
     if (dropped === 0) {
       const chunk = optionalNumberColumn(row, "chunk_id") ?? null;
       for (const { numbers, attempt, notBefore } of remainders) {

@@ -193,5 +193,25 @@ export const DELIVERY_SCHEMA: Schema = {
        at INTEGER NOT NULL,
        UNIQUE (source, entry)
      ) STRICT;`,
+    `-- Who holds a lease, so that those of one node can be ended.
+     ALTER TABLE batch ADD COLUMN node TEXT;
+     ALTER TABLE sink ADD COLUMN node TEXT;
+     ALTER TABLE sink ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+
+     -- One row for each result of a batch, in the order of recording.
+     CREATE TABLE tally_log (
+       position INTEGER PRIMARY KEY AUTOINCREMENT,
+       seq INTEGER NOT NULL,
+       platform INTEGER NOT NULL,
+       at INTEGER NOT NULL,
+       delivered INTEGER NOT NULL,
+       token_invalid INTEGER NOT NULL,
+       rejected INTEGER NOT NULL,
+       expired INTEGER NOT NULL,
+       failed INTEGER NOT NULL,
+       cancelled INTEGER NOT NULL,
+       retries INTEGER NOT NULL
+     ) STRICT;
+     CREATE INDEX tally_log_by_time ON tally_log (at);`,
   ],
 };

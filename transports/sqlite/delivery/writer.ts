@@ -134,11 +134,14 @@ export class DeliveryWriter implements Disposable {
         claims.release(operation.lease, operation.notBefore, operation.now);
         return null;
       case "end_leases":
-        return claims.endAll(operation.now);
+        housekeeping.freeSinks(operation.node);
+        return claims.endOf(operation.node, operation.now);
       case "commit":
         return results.commit(operation.result);
       case "sink_position":
-        return housekeeping.sinkPosition(operation.name);
+        return housekeeping.sinkPosition(operation.name, operation.log);
+      case "claim_sink":
+        return housekeeping.claimSink(operation.claim);
       case "save_sink_position":
         housekeeping.saveSinkPosition(operation.name, operation.position);
         return null;

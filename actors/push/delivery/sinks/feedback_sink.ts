@@ -8,14 +8,14 @@
  * @module
  */
 
-import type { Sink } from "../ports.ts";
+import type { RowSink } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
 
 /** The name under which the feedback's position is remembered. */
 export const FEEDBACK_SINK = "feedback";
 
 /** The sink that marks devices invalid; recipients without a device have nothing to mark. */
-export function feedbackSink(store: Pick<DeliveryStore, "invalidate">): Sink {
+export function feedbackSink(store: Pick<DeliveryStore, "invalidate">): RowSink {
   return {
     name: FEEDBACK_SINK,
     rows: "failures",

@@ -7,11 +7,24 @@
 /** Rows read and offered to a sink at once: the most one batch can add, some 300 KB as JSON. */
 export const SINK_PAGE_ROWS = 1_000;
 
-/** Time after which a sink looks for rows though nobody told it to: other nodes add rows, too. */
+/** Tallies read and offered to a sink at once: what a million deliveries come to. */
+export const SINK_PAGE_TALLIES = 1_000;
+
+/** Time after which a sink looks for entries though nobody told it to: other nodes add some, too. */
 export const SINK_LOOK_MS = 1_000;
 
 /** Time in which a page must have been read, recorded and remembered; then the sink hangs, and is started again. */
 export const SINK_STEP_MS = 30_000;
+
+/**
+ * Lease on a sink: a page may take {@linkcode SINK_STEP_MS}, and is begun only under a lease that lasts
+ * as long; the rest is the time between two prolongations. After a crash of its node a sink stands
+ * still for so long at most, unless the node's leases are ended sooner.
+ */
+export const SINK_LEASE_MS = 40_000;
+
+/** Time after which a node asks again for the lease on a sink that another one feeds. */
+export const SINK_ASK_MS = 5_000;
 
 /** Sinks of a node, those of a library user included. */
 export const SINKS_MAX = 16;

@@ -46,8 +46,8 @@ export interface RecorderArgs {
   readonly store: Pick<DeliveryStore, "commit">;
   /** Told what was settled. */
   readonly observer: DeliveryObserver;
-  /** Called after each commit that left rows: sinks have something to read. */
-  readonly onRows: () => void;
+  /** Called after each commit, with the number of rows it left: sinks have something to read. */
+  readonly onCommit: (rows: number) => void;
 }
 
 /** The recorder's state. */
@@ -100,7 +100,7 @@ function commit(
   );
 }
 
-function announce({ observer, onRows }: RecorderArgs, { result, durationMs }: Recording): void {
+function announce({ observer, onCommit }: RecorderArgs, { result, durationMs }: Recording): void {
   const { lane: { app, platform }, outcomes, remainders, attempts, rows, pause, at } = result;
   // Those that were handed back unsent have had no request this time.
   const retries = remainders.reduce(
@@ -109,5 +109,5 @@ function announce({ observer, onRows }: RecorderArgs, { result, durationMs }: Re
   );
   observer.record({ kind: "settled", platform, outcomes, retries, at, durationMs });
   if (pause !== undefined) observer.record({ kind: "paused", app, platform, reason: pause });
-  if (rows.length > 0) onRows();
+  onCommit(rows.length);
 }

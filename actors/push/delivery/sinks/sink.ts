@@ -1,17 +1,22 @@
 /**
- * One sink of outcomes, as an actor that follows the rows of all deliveries in the order of their
- * positions.
+ * One sink of outcomes, as an actor that follows a log of the store in the order of its positions:
+ * the rows of all deliveries, or the tallies of batches.
  *
- * Invariants: a position is remembered only after the sink has recorded all rows up to it, so each
- * row reaches the sink at least once; the sink is called for one page at a time; nothing waits in
- * memory, since the rows are in the store. A rejection of the sink or the store, or a page that takes
+ * Invariants: a position is remembered only after the sink has recorded all entries up to it, so each
+ * entry reaches the sink at least once; the sink is called for one page at a time; nothing waits in
+ * memory, since the log is in the store. A rejection of the sink or the store, or a page that takes
  * longer than {@linkcode SINK_STEP_MS}, crashes this actor and no other: its supervisor starts it
  * again with a delay, and it goes on from the position it remembered. Its supervisor needs
  * {@linkcode SINK_BACKOFF} and {@linkcode SINK_INTENSITY}.
  *
- * Why the rows are read again and not sent as messages: a receiver that was away for an hour gets
+ * Why the entries are read again and not sent as messages: a receiver that was away for an hour gets
  * what it missed, and a slow one holds up no batch. A poke only spares the wait for the next look,
  * so pokes are dropped while one waits.
+ *
+ * Why a lease: nodes that share a store follow the same log, and each of them would offer every entry
+ * to the same receiver. The one that has the lease on the sink's name does; it begins no page that
+ * could outlast the lease, and the others ask for it now and then. A sink that fails here is started
+ * again so late that another node may have taken it over by then.
  *
  * @module
  */
@@ -20,19 +25,34 @@ import type { Actor, Context } from "../../../runtime/actor.ts";
 import { invariant } from "../../../runtime/errors.ts";
 import type { DeliveryObserver, Sink } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
-import { SINK_LOOK_MS, SINK_PAGE_ROWS, SINK_STEP_MS } from "./limits.ts";
+import {
+  SINK_ASK_MS,
+  SINK_LEASE_MS,
+  SINK_LOOK_MS,
+  SINK_PAGE_ROWS,
+  SINK_PAGE_TALLIES,
+  SINK_STEP_MS,
+} from "./limits.ts";
 
-/** What a look at the rows came to. */
-export interface Looked {
-  /** All rows up to this one are recorded. */
+/** This node's right to feed the sink, and how far the sink has come. */
+export interface SinkLease {
+  /** The monotonic time at which it ends. */
+  readonly endsAt: number;
+  /** All entries up to this one are recorded. */
   readonly position: number;
+}
+
+/** What a look at the log came to. */
+export interface Looked {
+  /** The lease after it; `undefined` while another node has it. */
+  readonly lease: SinkLease | undefined;
   /** Whether the page was full, so that there may be more. */
   readonly more: boolean;
 }
 
 /** What a sink's actor understands. */
 export interface SinkProtocol {
-  /** There are new rows. */
+  /** There are new entries. */
   committed(): void;
   /** Time to look whether there are. */
   lookDue(): void;
@@ -46,19 +66,28 @@ export interface SinkProtocol {
 export interface SinkArgs {
   /** The sink. */
   readonly sink: Sink;
-  /** Where the rows and the sink's position are. */
-  readonly store: Pick<DeliveryStore, "rowsAfter" | "sinkPosition" | "saveSinkPosition">;
+  /** Where the logs and the sink's position are. */
+  readonly store: Pick<
+    DeliveryStore,
+    "rowsAfter" | "talliesAfter" | "claimSink" | "saveSinkPosition"
+  >;
+  /** This node's name, in leases. */
+  readonly node: string;
   /** Told of failures. */
   readonly observer: DeliveryObserver;
 }
 
 /** Where a sink is. */
 export interface SinkState extends SinkArgs {
-  /** All rows up to this one are recorded; unknown at first. */
-  position: number | undefined;
+  /** Wall-clock time, by which the store measures leases. */
+  readonly wallNow: () => number;
+  /** The lease as it was after the last look. */
+  lease: SinkLease | undefined;
+  /** Whether another node had the lease at the last look. */
+  elsewhere: boolean;
   /** The look that is going on. */
   looking: Promise<Looked> | undefined;
-  /** Whether there were new rows since it began. */
+  /** Whether there were new entries since it began. */
   poked: boolean;
 }
 
@@ -73,16 +102,28 @@ export function sinkActor(name: string): Actor<SinkProtocol, SinkState, SinkArgs
     mailbox: { capacity: 1, overflow: "drop_newest" },
     init(args, ctx) {
       ctx.after(0, "lookDue");
-      return { ...args, position: undefined, looking: undefined, poked: false };
+      return {
+        ...args,
+        wallNow: () => ctx.wallNow(),
+        lease: undefined,
+        elsewhere: false,
+        looking: undefined,
+        poked: false,
+      };
     },
     on: {
-      committed: (state, _, ctx) => look(state, ctx),
+      committed(state, _, ctx) {
+        // Who has the lease looks for itself; asking for it with every batch would only cost.
+        if (!state.elsewhere) look(state, ctx);
+      },
       lookDue: (state, _, ctx) => look(state, ctx),
-      looked(state, { position, more }, ctx) {
+      looked(state, { lease, more }, ctx) {
         ctx.cancel("overdue");
-        state.position = position;
+        state.lease = lease;
+        state.elsewhere = lease === undefined;
         state.looking = undefined;
-        if (more || state.poked) look(state, ctx);
+        if (lease === undefined) ctx.after(SINK_ASK_MS, "lookDue");
+        else if (more || state.poked) look(state, ctx);
         else ctx.after(SINK_LOOK_MS, "lookDue");
       },
       overdue(state) {
@@ -90,8 +131,11 @@ export function sinkActor(name: string): Actor<SinkProtocol, SinkState, SinkArgs
       },
     },
     // What was given to the sink is remembered, unless that takes longer than a stop may take.
-    async terminate({ looking }) {
-      await looking;
+    async terminate(state) {
+      const { lease } = await state.looking ?? state;
+      if (lease === undefined) return;
+      // With the store away the lease ends by itself.
+      await claim(state, 0).catch(() => {});
     },
   };
 }
@@ -104,7 +148,7 @@ function look(state: SinkState, ctx: Context<SinkProtocol>): void {
   state.poked = false;
   ctx.cancel("lookDue");
   ctx.after(SINK_STEP_MS, "overdue");
-  state.looking = recordPage(state, ctx.signal);
+  state.looking = recordPage(state, ctx.now(), ctx.signal);
   ctx.pipe(state.looking, "looked", (outcome) => {
     if (outcome.status === "rejected") throw failed(state, outcome.reason);
     return outcome.value;
@@ -112,30 +156,63 @@ function look(state: SinkState, ctx: Context<SinkProtocol>): void {
 }
 
 /** Offers the next page to the sink, and remembers it. */
-async function recordPage(
-  { sink, store, position: known }: SinkState,
-  signal: AbortSignal,
-): Promise<Looked> {
-  const position = known ?? await firstPosition(sink, store);
-  const rows = await store.rowsAfter(position, SINK_PAGE_ROWS);
-  const last = rows.at(-1);
-  if (last === undefined) return { position, more: false };
-  invariant(last.position > position, `Row ${last.position} follows ${position}`);
-  const wanted = sink.rows === "all" ? rows : rows.filter(({ outcome }) => outcome !== "delivered");
-  const more = rows.length >= SINK_PAGE_ROWS;
-  if (wanted.length > 0) await sink.record(wanted, signal);
+async function recordPage(state: SinkState, now: number, signal: AbortSignal): Promise<Looked> {
+  const { sink, store } = state;
+  const lease = await heldLease(state, now);
+  if (lease === undefined) return { lease, more: false };
+  const page = await readPage(state, lease.position);
+  if (page.last === undefined) return { lease, more: false };
+  invariant(page.last > lease.position, `Entry ${page.last} follows ${lease.position}`);
+  await page.record?.(signal);
   // It came too late: the actor has been started again, and its position must not be set back.
   signal.throwIfAborted();
   // A short page without a row for this sink costs less to be read again than to be remembered.
-  if (wanted.length > 0 || more) await store.saveSinkPosition(sink.name, last.position);
-  return { position: last.position, more };
+  if (page.record !== undefined || page.full) await store.saveSinkPosition(sink.name, page.last);
+  return { lease: { ...lease, position: page.last }, more: page.full };
 }
 
-/** A new sink begins at the newest row; it is remembered at once, or a crash would begin it anew. */
-async function firstPosition(sink: Sink, store: SinkArgs["store"]): Promise<number> {
-  const position = await store.sinkPosition(sink.name);
-  await store.saveSinkPosition(sink.name, position);
-  return position;
+/** The lease, prolonged when a page could outlast it. */
+async function heldLease(state: SinkState, now: number): Promise<SinkLease | undefined> {
+  const { lease } = state;
+  if (lease !== undefined && lease.endsAt >= now + SINK_STEP_MS) return lease;
+  const position = await claim(state, SINK_LEASE_MS);
+  if (position === undefined) return undefined;
+  // What was passed by without being remembered need not be read again.
+  return { endsAt: now + SINK_LEASE_MS, position: Math.max(position, lease?.position ?? 0) };
+}
+
+function claim(state: SinkState, leaseMs: number): Promise<number | undefined> {
+  const { sink, store, node, wallNow } = state;
+  const log = sink.rows === "tallies" ? "tallies" : "rows";
+  return store.claimSink({ name: sink.name, log, node, now: wallNow(), leaseMs });
+}
+
+/** Entries of a log to offer to a sink. */
+interface Page {
+  /** The position of the last one; `undefined` when there are none. */
+  readonly last: number | undefined;
+  /** Whether there may be more. */
+  readonly full: boolean;
+  /** Offers them; `undefined` when the sink wants none of them. */
+  readonly record: ((signal: AbortSignal) => Promise<void>) | undefined;
+}
+
+async function readPage({ sink, store }: SinkState, position: number): Promise<Page> {
+  if (sink.rows === "tallies") {
+    const tallies = await store.talliesAfter(position, SINK_PAGE_TALLIES);
+    return {
+      last: tallies.at(-1)?.position,
+      full: tallies.length >= SINK_PAGE_TALLIES,
+      record: (signal) => sink.record(tallies, signal),
+    };
+  }
+  const rows = await store.rowsAfter(position, SINK_PAGE_ROWS);
+  const wanted = sink.rows === "all" ? rows : rows.filter(({ outcome }) => outcome !== "delivered");
+  return {
+    last: rows.at(-1)?.position,
+    full: rows.length >= SINK_PAGE_ROWS,
+    record: wanted.length > 0 ? (signal) => sink.record(wanted, signal) : undefined,
+  };
 }
 
 /** Tells that the sink failed; returns the error to crash with. */

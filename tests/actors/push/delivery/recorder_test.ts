@@ -44,7 +44,8 @@ class RecorderWorld implements AsyncDisposable {
   readonly events: DeliveryEvent[] = [];
   /** What the store has been given, with the answer it owes. */
   readonly commits: { result: BatchResult; owed: PromiseWithResolvers<CommitOutcome> }[] = [];
-  pokes = 0;
+  /** Rows that each commit left. */
+  readonly pokes: number[] = [];
   ref!: Ref<RecorderProtocol>;
 
   static async open(): Promise<RecorderWorld> {
@@ -64,7 +65,7 @@ class RecorderWorld implements AsyncDisposable {
           args: () => ({
             store,
             observer: { record: (event: DeliveryEvent) => void opened.events.push(event) },
-            onRows: () => void opened.pokes++,
+            onCommit: (rows: number) => void opened.pokes.push(rows),
           }),
           restart: "permanent",
         }),
@@ -154,7 +155,7 @@ Deno.test("recorder tells what was settled: repeated requests, a pause, and rows
     pause: "403 Forbidden",
   }));
   await world.world.settle();
-  assertEquals(world.pokes, 0);
+  assertEquals(world.pokes, []);
   world.commits[0]?.owed.resolve(COMMITTED);
   await world.world.settle();
   assertEquals(world.events, [
@@ -168,5 +169,5 @@ Deno.test("recorder tells what was settled: repeated requests, a pause, and rows
     },
     { kind: "paused", app: "shop", platform: "apns", reason: "403 Forbidden" },
   ]);
-  assertEquals(world.pokes, 1);
+  assertEquals(world.pokes, [1]);
 });

@@ -78,6 +78,7 @@ class RouterWorld implements AsyncDisposable {
                 opened.requests.push(request);
                 return opened.claim(request);
               },
+              abandon: () => Promise.resolve(0),
               release: (lease) => {
                 opened.released.push(lease);
                 return Promise.resolve();

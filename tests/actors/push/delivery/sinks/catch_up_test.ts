@@ -66,7 +66,7 @@ class FaultyStore {
     const { feedback, notebook } = sinks(store);
     const follow = (sink: Sink) =>
       worker(sinkActor(`${sink.name}_sink`), {
-        args: () => ({ sink, store, observer: { record: () => {} } }),
+        args: () => ({ sink, store, node: "node", observer: { record: () => {} } }),
         restart: "permanent",
         backoff: SINK_BACKOFF,
       });

@@ -1,11 +1,19 @@
 import { assert, assertEquals } from "@std/assert";
-import type { DeliveryEvent, Sink } from "../../../../../actors/push/delivery/ports.ts";
+import type {
+  DeliveryEvent,
+  RowSink,
+  Sink,
+  TallySink,
+} from "../../../../../actors/push/delivery/ports.ts";
 import type { DeliveryRow } from "../../../../../actors/push/delivery/records.ts";
 import {
+  SINK_ASK_MS,
   SINK_BACKOFF,
   SINK_INTENSITY,
+  SINK_LEASE_MS,
   SINK_LOOK_MS,
   SINK_PAGE_ROWS,
+  SINK_PAGE_TALLIES,
   SINK_STEP_MS,
 } from "../../../../../actors/push/delivery/sinks/limits.ts";
 import { sinkActor, type SinkProtocol } from "../../../../../actors/push/delivery/sinks/sink.ts";
@@ -16,7 +24,7 @@ import { World } from "../../../../../actors/testing/mod.ts";
 import { RowLog } from "./row_log.ts";
 
 /** A sink that writes down what it is given, and does before what the test says. */
-class Notebook implements Sink {
+class Notebook implements RowSink {
   readonly name: string;
   readonly rows: "failures" | "all";
   /** Positions of each page. */
@@ -41,17 +49,17 @@ class Notebook implements Sink {
   }
 }
 
-/** Starts these sinks in a world. */
-async function follow(world: World, log: RowLog, ...sinks: readonly Sink[]) {
+/** Starts these sinks in a world, as those of a node of this name. */
+async function followOn(node: string, world: World, log: RowLog, ...sinks: readonly Sink[]) {
   const events: DeliveryEvent[] = [];
   const observer = { record: (event: DeliveryEvent) => void events.push(event) };
-  const refs: Record<string, Ref<SinkProtocol>> = await world.system.start("sinks", {
+  const refs: Record<string, Ref<SinkProtocol>> = await world.system.start(`sinks_${node}`, {
     strategy: "one_for_one",
     intensity: SINK_INTENSITY,
     children: Object.fromEntries(sinks.map((sink) => [
       sink.name,
       worker(sinkActor(`${sink.name}_sink`), {
-        args: () => ({ sink, store: log.store, observer }),
+        args: () => ({ sink, store: log.store, node, observer }),
         restart: "permanent",
         backoff: SINK_BACKOFF,
       }),
@@ -59,6 +67,10 @@ async function follow(world: World, log: RowLog, ...sinks: readonly Sink[]) {
   });
   await world.settle();
   return { events, poke: (sink: Sink) => refs[sink.name]?.trySend("committed") };
+}
+
+function follow(world: World, log: RowLog, ...sinks: readonly Sink[]) {
+  return followOn("node", world, log, ...sinks);
 }
 
 Deno.test("sinkActor() offers what was recorded while it was down, and remembers how far it came", async () => {
@@ -160,7 +172,7 @@ Deno.test("sinkActor() passes by a full page that has nothing for its sink, and 
   const notebook = new Notebook("failures");
   await follow(world, log, notebook);
   assertEquals(notebook.pages, []);
-  assertEquals(log.saves, [["notebook", 0], ["notebook", SINK_PAGE_ROWS]]);
+  assertEquals(log.saves, [["notebook", SINK_PAGE_ROWS]]);
 });
 
 Deno.test("sinkActor() that fails stops only itself: others go on, and it catches up", async () => {
@@ -251,6 +263,92 @@ Deno.test("sinkActor() that is stopped remembers the page in hand", async () => 
     void macrotask().then(() => gate.resolve());
   }
   assertEquals(log.positions.get("notebook"), 1);
+});
+
+Deno.test("sinkActor() gives tallies to a sink that counts, from the newest on, page by page", async () => {
+  await using world = new World();
+  const log = new RowLog();
+  log.add({}, {}, {});
+  log.addTallies(1);
+  const pages: (readonly number[])[] = [];
+  const counters: TallySink = {
+    name: "counters",
+    rows: "tallies",
+    record: (tallies) => {
+      pages.push(tallies.map(({ position }) => position));
+      return Promise.resolve();
+    },
+  };
+  const { poke } = await follow(world, log, counters);
+  log.addTallies(SINK_PAGE_TALLIES + 1);
+  poke(counters);
+  await world.settle();
+  assertEquals(pages.map((page) => page.length), [SINK_PAGE_TALLIES, 1]);
+  assertEquals(pages.flat(), log.tallies.slice(1).map(({ position }) => position));
+  assertEquals(log.positions.get("counters"), SINK_PAGE_TALLIES + 2);
+});
+
+Deno.test("sinkActor() of two nodes offers each row once, and one node takes over from the other", async () => {
+  const log = new RowLog();
+  const [one, other] = [new Notebook(), new Notebook()];
+  await using world = new World();
+  {
+    await using first = new World();
+    const { poke } = await followOn("one", first, log, one);
+    const { poke: pokeOther } = await followOn("other", world, log, other);
+    for (let round = 0; round < 20; round++) {
+      log.add({});
+      poke(one);
+      pokeOther(other);
+      await first.settle();
+      await world.settle();
+    }
+  }
+  assertEquals([one.pages.length, other.pages.length], [20, 0]);
+  // Pokes did not make the other ask.
+  assertEquals(log.claims.filter(({ node }) => node === "other").length, 1);
+  // The first gave its lease up when it stopped.
+  assertEquals(log.leases.get("notebook")?.until, world.clock.wallNow());
+  log.add({});
+  await world.advance(SINK_ASK_MS);
+  assertEquals(other.pages, [[21]]);
+});
+
+Deno.test("sinkActor() takes the lease of a node that is gone when it ended", async () => {
+  const log = new RowLog();
+  await using world = new World();
+  const until = world.clock.wallNow() + SINK_LEASE_MS;
+  log.leases.set("notebook", { node: "gone", until });
+  log.positions.set("notebook", 0);
+  log.add({}, {});
+  const notebook = new Notebook();
+  await follow(world, log, notebook);
+  await world.advance(SINK_LEASE_MS - 1);
+  assertEquals(notebook.pages, []);
+  await world.advance(1);
+  assertEquals(notebook.pages, [[1, 2]]);
+});
+
+Deno.test("sinkActor() prolongs its lease before a page could outlast it, and not with each look", async () => {
+  const log = new RowLog();
+  await using world = new World();
+  const notebook = new Notebook();
+  const { poke } = await follow(world, log, notebook);
+  notebook.before = () => {
+    const until = log.leases.get("notebook")?.until ?? 0;
+    assert(until >= world.clock.wallNow() + SINK_STEP_MS);
+  };
+  const seconds = 100;
+  for (let second = 0; second < seconds; second++) {
+    log.add({});
+    poke(notebook);
+    await world.advance(1_000);
+  }
+  assertEquals(notebook.pages.flat().length, seconds);
+  assertEquals(
+    log.claims.length,
+    Math.ceil(seconds * 1_000 / (SINK_LEASE_MS - SINK_STEP_MS + 1_000)),
+  );
 });
 
 Deno.test("SINK_STEP_MS is less than the longest delay, or a sink that always hangs would look as if it recovered", () => {

@@ -27,6 +27,7 @@ async function follow(world: World, sink: Sink) {
         args: () => ({
           sink,
           store: log.store,
+          node: "node",
           observer: { record: (event) => void events.push(event) },
         }),
         restart: "permanent",
