@@ -6,7 +6,7 @@
 
 import type { Settings } from "./settings.ts";
 
-/** The ports the listeners got. */
+/** The ports the listeners got; those a node does not have are as they were set. */
 export interface BoundPorts {
   /** Of the push endpoint. */
   readonly endpointPort: number;
@@ -14,6 +14,8 @@ export interface BoundPorts {
   readonly devicePort: number;
   /** Of the API. */
   readonly apiPort: number;
+  /** Where other nodes hand over messages; absent without that port. */
+  readonly nodePort?: number | undefined;
 }
 
 /** Where senders, devices and people find the node. */
@@ -57,6 +59,7 @@ export function checkTogether(settings: Settings): readonly string[] {
     ["endpoint-port", settings.endpointPort],
     ["device-port", settings.devicePort],
     ["api-port", settings.apiPort],
+    ["node-port", settings.nodePort ?? 0],
   ] as const;
   for (const [index, [name, port]] of ports.entries()) {
     const twin = ports.slice(0, index).find(([, other]) => port !== 0 && other === port);
@@ -64,6 +67,7 @@ export function checkTogether(settings: Settings): readonly string[] {
       problems.push(`${name}: ${port} is the ${twin[0]} as well. Give each listener a port`);
     }
   }
+  problems.push(...checkNodes(settings));
   if (isWildcard(host) && endpointUrl === undefined) {
     problems.push(
       `endpoint-url: missing although host is ${host}, an address nobody can connect to. ` +
@@ -71,6 +75,49 @@ export function checkTogether(settings: Settings): readonly string[] {
     );
   }
   return problems;
+}
+
+/** Whether other nodes can use this store, too. */
+export function isShared({ store }: Pick<Settings, "store">): boolean {
+  return store?.kind === "postgres" || store?.kind === "redis";
+}
+
+/** What is wrong with a node's place among others. */
+function checkNodes(settings: Settings): readonly string[] {
+  const { nodePort, nodeUrl, processes = 1, roles, host, endpointUrl } = settings;
+  const problems: string[] = [];
+  const shared = "Set a store that nodes share: postgres://… or redis://…";
+  if (nodePort !== undefined && !isShared(settings)) {
+    problems.push(`node-port: no other node can use this store. ${shared}`);
+  }
+  if (processes > 1 && !isShared(settings)) {
+    problems.push(`processes: ${processes} cannot use this store. ${shared}`);
+  }
+  if (processes > 1 && (nodePort ?? 0) !== 0) {
+    problems.push("node-port: every process needs one of its own. Set 0, or leave it away");
+  }
+  if (nodeUrl !== undefined && nodePort === undefined && processes === 1) {
+    problems.push("node-url: without node-port. Set node-port, too");
+  }
+  if (nodePort !== undefined && isWildcard(host) && nodeUrl === undefined) {
+    problems.push(
+      `node-url: missing although host is ${host}. Set the address other nodes will use`,
+    );
+  }
+  if (roles.includes("devices") && !roles.includes("endpoint") && endpointUrl === undefined) {
+    problems.push(
+      "endpoint-url: missing although this node has no push endpoint of its own. " +
+        "Set the address of the one whose endpoints it hands to devices",
+    );
+  }
+  return problems;
+}
+
+/** Where other nodes reach this one: the address that was set, with the bound port unless it names one. */
+export function nodeAddress({ nodeUrl, host }: Settings, nodePort: number): string {
+  const url = new URL(nodeUrl ?? `http://${inUrl(host)}`);
+  if (url.port === "") url.port = `${nodePort}`;
+  return url.origin;
 }
 
 /** A host as a URL writes it. */

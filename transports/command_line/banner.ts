@@ -23,8 +23,8 @@ export interface ReadyFacts {
 
 /** The line `serve --json` prints, with its line feed. */
 export function readyJson(ports: BoundPorts): string {
-  const { endpointPort, devicePort, apiPort } = ports;
-  return `${JSON.stringify({ ready: true, endpointPort, devicePort, apiPort })}\n`;
+  const { endpointPort, devicePort, apiPort, nodePort } = ports;
+  return `${JSON.stringify({ ready: true, endpointPort, devicePort, apiPort, nodePort })}\n`;
 }
 
 /**

@@ -17,6 +17,7 @@ import { TOKEN_NAME_CHARS_MAX } from "./limits.ts";
 export type CommandName =
   | "serve"
   | "check"
+  | "migrate"
   | "apps_add"
   | "apps_list"
   | "apps_show"
@@ -176,6 +177,12 @@ export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
     words: ["check"],
     summary: "read the configuration, try everything it names, say what is wrong",
     settings: ALL,
+    options: [],
+  },
+  migrate: {
+    words: ["migrate"],
+    summary: "bring the tables in PostgreSQL up to this version, or make them",
+    settings: [SETTINGS.store, SETTINGS.resultsDatabase, SETTINGS.storeCaFile],
     options: [],
   },
   apps_add: {

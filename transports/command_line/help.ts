@@ -139,7 +139,8 @@ export function commandHelp(name: CommandName): string {
 export function settingsMarkdown(): string {
   const rows = Object.values<Setting<unknown>>(SETTINGS).map((setting) => {
     const variable = environmentName(setting.name);
-    const variables = setting.secret ? `\`${variable}\`, \`${variable}_FILE\`` : `\`${variable}\``;
+    const inFile = setting.secret || setting.hidden !== undefined;
+    const variables = inFile ? `\`${variable}\`, \`${variable}_FILE\`` : `\`${variable}\``;
     const keys = setting.secret
       ? `\`${setting.name}\`, \`${setting.name}-file\``
       : `\`${setting.name}\``;

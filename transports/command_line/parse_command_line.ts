@@ -36,6 +36,11 @@ export type Command =
   }
   | { readonly name: "keys_vapid" | "keys_endpoint" }
   | {
+    readonly name: "migrate";
+    /** The databases to migrate. */
+    readonly settings: Pick<Settings, "store" | "resultsDatabase" | "storeCaFile">;
+  }
+  | {
     readonly name: "keys_token";
     /** The data folder whose tokens get one more. */
     readonly data: string;
@@ -154,6 +159,21 @@ function takeCommand(
     case "serve":
     case "check":
       return { name, settings: takeSettings(reader), origins: reader.origins };
+    case "migrate": {
+      const settings = {
+        store: reader.take(SETTINGS.store),
+        resultsDatabase: reader.take(SETTINGS.resultsDatabase),
+        storeCaFile: reader.take(SETTINGS.storeCaFile),
+      };
+      if (settings.store?.kind !== "postgres" && settings.resultsDatabase === undefined) {
+        reader.refuse(
+          "migrate",
+          "no PostgreSQL among the settings",
+          "Set store or results-database to postgres://…; other stores migrate as they open",
+        );
+      }
+      return { name, settings };
+    }
     case "keys_vapid":
     case "keys_endpoint":
       return { name };

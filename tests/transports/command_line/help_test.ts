@@ -41,7 +41,8 @@ Deno.test("settingsMarkdown() has one row per setting with its three spellings",
     assertEquals(line.split("|").length, 7, line);
     assertStringIncludes(line, `\`${environmentName(setting.name)}\``);
     assertStringIncludes(line, `\`${setting.name}\``);
-    assertEquals(line.includes(`${environmentName(setting.name)}_FILE`), setting.secret);
+    const inFile = setting.secret || setting.hidden !== undefined;
+    assertEquals(line.includes(`${environmentName(setting.name)}_FILE`), inFile);
   }
 });
 
