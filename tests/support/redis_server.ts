@@ -119,6 +119,12 @@ export class RedisServer implements AsyncDisposable {
     this.#child?.kill("SIGCONT");
   }
 
+  /** Ends it at once and removes its files, for listeners of `unload`, which cannot wait. */
+  abandon(): void {
+    this.#child?.kill("SIGKILL");
+    Deno.removeSync(this.#folder, { recursive: true });
+  }
+
   /** Ends it at once and removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill9();

@@ -30,6 +30,7 @@ import {
   StoreError,
   StoreOpenError,
 } from "./errors.ts";
+import { damaged } from "./hashes.ts";
 import {
   BLOCK_MAX_MS,
   CALL_TIMEOUT_MS,
@@ -159,7 +160,8 @@ export class Redis implements AsyncDisposable {
   }
 
   /**
-   * Runs a script on these keys, which share a hash tag.
+   * Runs a script on these keys, which share a hash tag. A script that finds something it cannot use
+   * answers `redis.error_reply('DAMAGED 1 field')`: the place of the key in `KEYS`, and the field.
    *
    * @throws {StoreError} When it could not be served.
    */
@@ -303,7 +305,7 @@ export class Redis implements AsyncDisposable {
       if (error instanceof Error && /\bWRONGTYPE\b/.test(error.message)) {
         throw await this.#wrongType(error, sent);
       }
-      throw asStoreError(sent.action, error);
+      throw damagedKey(error, sent.keys) ?? asStoreError(sent.action, error);
     }
   }
 
@@ -337,6 +339,16 @@ function wire(argument: Argument): string | Buffer {
   if (typeof argument === "string") return argument;
   if (typeof argument === "number") return String(argument);
   return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
+}
+
+/** What a script says of a key whose content it cannot use: `DAMAGED`, the key's place and the field. */
+const DAMAGED = /^DAMAGED (\d{1,3}) (\S+)/;
+
+/** The error for what a script could not use, named by key and field. */
+function damagedKey(error: unknown, keys: readonly string[]): StoreError | undefined {
+  const found = error instanceof Error ? DAMAGED.exec(error.message) : null;
+  if (found === null) return undefined;
+  return damaged(keys[Number(found[1]) - 1] ?? "", found[2] ?? "", "is missing or of another form");
 }
 
 /** Ends a link; one that never was open says so by throwing, which is no news. */
