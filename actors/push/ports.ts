@@ -162,8 +162,8 @@ export interface NodeRecord {
   readonly roles: readonly string[];
   /** Its version of this program. */
   readonly version: string;
-  /** Digest of its endpoint keys: nodes with other keys make endpoints that this one does not know. */
-  readonly keys: string;
+  /** Digests of its endpoint keys, first of the one which encrypts: a node without that key knows none of its endpoints. */
+  readonly keys: readonly string[];
   /** Wall-clock time of its start, in milliseconds since 1970. */
   readonly startedAt: number;
 }

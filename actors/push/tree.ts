@@ -4,7 +4,7 @@
  * ```
  * push
  * ├─ messages    registry ─ broadcasts ─ sweeper ─ device_session*
- * └─ listeners   push_endpoint ─ device_sockets ─ api
+ * └─ listeners   push_endpoint ─ device_sockets ─ api    those this node has
  * ```
  *
  * Start order is top to bottom and left to right, stop order the reverse: listeners close first,
@@ -51,15 +51,14 @@ export interface PushTreeParts {
   readonly doors: (messages: MessagesRefs) => Doors;
 }
 
-/** The three doors of a node. */
-export interface Doors {
-  /** HTTP for application servers. */
-  readonly pushEndpoint: ListenerArgs["open"];
-  /** WebSockets of devices. */
-  readonly deviceSockets: ListenerArgs["open"];
-  /** HTTP for the operator. */
-  readonly api: ListenerArgs["open"];
-}
+/** The doors of a node, in the order of opening: HTTP for application servers, WebSockets of devices, HTTP for the operator. */
+export const DOORS = ["pushEndpoint", "deviceSockets", "api"] as const;
+
+/** One of {@link DOORS}. */
+export type Door = typeof DOORS[number];
+
+/** How to open each door this node has. */
+export type Doors = Readonly<Partial<Record<Door, ListenerArgs["open"]>>>;
 
 /** The Web Push half's actors. */
 export interface MessagesRefs {
@@ -73,15 +72,8 @@ export interface MessagesRefs {
   readonly sessions: Pool<DeviceSessionProtocol, DeviceSessionArgs>;
 }
 
-/** The listening doors' actors. */
-export interface ListenersRefs {
-  /** HTTP for application servers. */
-  readonly pushEndpoint: Ref<ListenerProtocol>;
-  /** WebSockets of devices. */
-  readonly deviceSockets: Ref<ListenerProtocol>;
-  /** HTTP for the operator. */
-  readonly api: Ref<ListenerProtocol>;
-}
+/** The listening doors' actors, by the names in {@link DOORS}. */
+export type ListenersRefs = Readonly<Record<string, Ref<ListenerProtocol>>>;
 
 /** Refs of the whole tree. */
 export interface PushRefs {
@@ -128,21 +120,23 @@ function messagesTree(parts: PushTreeParts): Supervisor<MessagesRefs> {
   };
 }
 
+const DOOR_NAMES: Readonly<Record<Door, string>> = {
+  pushEndpoint: "push_endpoint",
+  deviceSockets: "device_sockets",
+  api: "api",
+};
+
 function listenersTree(doors: Doors): Supervisor<ListenersRefs> {
-  const door = (name: string, open: ListenerArgs["open"]) =>
-    worker(listener(name), {
-      args: () => ({ open }),
+  const children = DOORS.flatMap((door) => {
+    const open = doors[door];
+    if (open === undefined) return [];
+    const spec = worker(listener(DOOR_NAMES[door]), {
+      args: (_: ListenersRefs) => ({ open }),
       restart: "permanent",
       shutdownMs: LISTENER_SHUTDOWN_MS,
       backoff: BACKOFF,
     });
-  return {
-    strategy: "one_for_one",
-    intensity: INTENSITY,
-    children: {
-      pushEndpoint: door("push_endpoint", doors.pushEndpoint),
-      deviceSockets: door("device_sockets", doors.deviceSockets),
-      api: door("api", doors.api),
-    },
-  };
+    return [[door, spec] as const];
+  });
+  return { strategy: "one_for_one", intensity: INTENSITY, children: Object.fromEntries(children) };
 }

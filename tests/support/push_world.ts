@@ -6,6 +6,8 @@
 import type { Ref } from "../../actors/mod.ts";
 import { type PushEvent, type PushRefs, PushService, pushTree, SortKeys } from "../../mod.ts";
 import { World } from "../../actors/testing/mod.ts";
+import type { Arrivals } from "../../actors/push/cluster/arrivals.ts";
+import type { ClusterRefs } from "../../actors/push/cluster/tree.ts";
 import type { DeviceSessionProtocol } from "../../actors/push/messages/device_session.ts";
 import type { AcceptOutcome } from "../../actors/push/messages/push_service.ts";
 import type {
@@ -37,7 +39,7 @@ export const BROKEN: PushMessage = Object.freeze({
 });
 
 /** Identifiers one can read. */
-class PlainIdentifiers implements Identifiers {
+export class PlainIdentifiers implements Identifiers {
   #uaids = 0;
 
   endpointUrl(uaid: string, channelId: string, key: Uint8Array | undefined): string {
@@ -134,6 +136,19 @@ export interface PushWorldOptions extends MemoryStoreOptions {
   readonly seed?: number;
   readonly messageLimit?: number;
   readonly broadcastSource?: BroadcastSource;
+  /** Another node of the same world, on the same store. */
+  readonly among?: AmongNodes;
+}
+
+/** What a node of several has from outside. */
+export interface AmongNodes {
+  readonly world: World;
+  readonly store: MemoryStore;
+  readonly cluster: ClusterRefs;
+  readonly arrivals: Arrivals;
+  readonly identifiers: Identifiers;
+  /** Its name: its tree is `push_NAME`. */
+  readonly name: string;
 }
 
 /** The Web Push half at work. */
@@ -145,6 +160,7 @@ export class PushWorld implements AsyncDisposable {
   readonly #events: PushEvent[];
   readonly #identifiers: Identifiers;
   readonly #messageLimit: number;
+  readonly #arrivals: Arrivals | undefined;
 
   private constructor(parts: {
     world: World;
@@ -153,7 +169,9 @@ export class PushWorld implements AsyncDisposable {
     events: PushEvent[];
     identifiers: Identifiers;
     messageLimit: number;
+    arrivals: Arrivals | undefined;
   }) {
+    this.#arrivals = parts.arrivals;
     this.world = parts.world;
     this.store = parts.store;
     this.refs = parts.refs;
@@ -171,15 +189,16 @@ export class PushWorld implements AsyncDisposable {
   }
 
   static async open(options: PushWorldOptions = {}): Promise<PushWorld> {
-    const { seed = 1, messageLimit = 1_000, broadcastSource } = options;
-    const world = new World({ seed });
-    const store = new MemoryStore({ clock: world.clock, ...options });
+    const { seed = 1, messageLimit = 1_000, broadcastSource, among } = options;
+    const world = among?.world ?? new World({ seed });
+    const store = among?.store ?? new MemoryStore({ clock: world.clock, ...options });
     const events: PushEvent[] = [];
     const door = () => Promise.resolve({ port: 0, [Symbol.asyncDispose]: () => Promise.resolve() });
     const refs = await world.system.start(
-      "push",
+      among === undefined ? "push" : `push_${among.name}`,
       pushTree({
         store,
+        ...(among === undefined ? {} : { forwarder: among.cluster.forwarder }),
         observer: { record: (event) => void events.push(event) },
         broadcastSource,
         broadcastIntervalMs: 30_000,
@@ -187,8 +206,9 @@ export class PushWorld implements AsyncDisposable {
         doors: () => ({ pushEndpoint: door, deviceSockets: door, api: door }),
       }),
     );
-    const identifiers = new PlainIdentifiers();
-    return new PushWorld({ world, store, refs, events, identifiers, messageLimit });
+    const identifiers = among?.identifiers ?? new PlainIdentifiers();
+    const arrivals = among?.arrivals;
+    return new PushWorld({ world, store, refs, events, identifiers, messageLimit, arrivals });
   }
 
   /** All that was reported, in order. */
@@ -203,6 +223,7 @@ export class PushWorld implements AsyncDisposable {
     const session = sessions.start({
       socket: device,
       services: {
+        ...(this.#arrivals === undefined ? {} : { arrivals: this.#arrivals }),
         store: this.store,
         identifiers: this.#identifiers,
         registry,

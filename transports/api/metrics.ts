@@ -27,11 +27,11 @@ import { Series } from "./series.ts";
 /** Who said hello: a device without an identity, one that we know, or one whose identity we do not know and replaced. */
 export type HelloKind = "new" | "returning" | "replaced";
 
-/** Where an accepted message went: to a connected device, to the store, or (TTL 0, device away) nowhere. */
-export type MessageRoute = "direct" | "stored" | "dropped";
+/** Where an accepted message went: to a device connected here or to another node, to the store, or (TTL 0, device away) nowhere. */
+export type MessageRoute = "direct" | "forwarded" | "stored" | "dropped";
 
 const HELLO_KINDS: readonly HelloKind[] = ["new", "returning", "replaced"];
-const ROUTES: readonly MessageRoute[] = ["direct", "stored", "dropped"];
+const ROUTES: readonly MessageRoute[] = ["direct", "forwarded", "stored", "dropped"];
 
 /** Statuses of the answer to a registration, as the device's dialect has them. */
 const REGISTER_STATUSES: readonly number[] = [200, 400, 500];
@@ -127,6 +127,16 @@ export class Metrics {
     "store_errors_total",
     "Calls the store refused.",
     [],
+  );
+  readonly #peerFailures = this.#series.counter(
+    "peer_failures_total",
+    "Calls to other nodes that failed.",
+    [],
+  );
+  readonly #handedOver = this.#series.counter(
+    "peer_items_total",
+    "Messages and signals that other nodes handed over.",
+    ["what"],
   );
   readonly #crashes = this.#series.counter("actor_crashes_total", "Actors that crashed.", []);
   readonly #restarts = this.#series.counter("actor_restarts_total", "Actors started again.", []);
@@ -241,6 +251,16 @@ export class Metrics {
   /** A call to the store failed. */
   storeFailed(): void {
     this.#storeErrors.inc();
+  }
+
+  /** A call to another node failed. */
+  peerFailed(): void {
+    this.#peerFailures.inc();
+  }
+
+  /** Another node handed over so many of these. */
+  handedOver(what: "push" | "notif" | "displace", items: number): void {
+    this.#handedOver.inc({ what }, items);
   }
 
   /** An actor crashed. */

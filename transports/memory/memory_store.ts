@@ -71,6 +71,14 @@ export interface PageRequest {
   readonly nowSeconds: number;
 }
 
+/** What became of a message offered to the store. */
+export type SaveOutcome =
+  | "stored"
+  | "over_limit"
+  | "no_channel"
+  | "no_user"
+  | { readonly behind: number };
+
 /** The calls of the store, by the names of its methods. */
 export type CallName =
   | "user"
@@ -96,6 +104,8 @@ export interface MemoryStoreOptions {
   readonly userLifetimeSeconds?: number;
   /** Wall-clock time; default is the machine's. */
   readonly clock?: { wallNow(): number };
+  /** Whether several nodes write to it, which may give two messages the same sort key; `false` by default. */
+  readonly shared?: boolean;
   /** Told of every call, in order, when it is made; decides what goes wrong with it. */
   fault?(call: Call): Fault | undefined;
   /** Holds this call back, before it has any effect, until the promise resolves. */
@@ -225,12 +235,10 @@ export class MemoryStore implements AsyncDisposable {
   /**
    * Stores a message; one with a topic replaces the waiting message of the same user agent, channel
    * and topic (RFC 8030 section 5.4). Refused with `"over_limit"` when the user agent already has
-   * more than `waitingMax` messages waiting; expired ones do not count.
+   * more than `waitingMax` messages waiting; expired ones do not count. A store that nodes share
+   * refuses a sort key that is not the user agent's largest, and says which one is.
    */
-  saveMessage(
-    message: PushMessage,
-    waitingMax: number,
-  ): Promise<"stored" | "over_limit" | "no_channel" | "no_user"> {
+  saveMessage(message: PushMessage, waitingMax: number): Promise<SaveOutcome> {
     return this.#call("saveMessage", () => {
       const { uaid, channelId, topic, sortKey } = message;
       const user = this.#user(uaid);
@@ -240,6 +248,11 @@ export class MemoryStore implements AsyncDisposable {
         const nowSeconds = Math.floor(this.#wallNow() / 1000);
         this.#removeWhere(user, ({ expiresAt }) => expiresAt <= nowSeconds);
         if (user.messages.size > waitingMax) return "over_limit";
+      }
+      if (this.#options.shared === true) {
+        const behind = Math.max(0, ...user.messages.keys());
+        if (behind >= sortKey) return { behind };
+        this.#disk.sortKeys.delete(sortKey);
       }
       if (this.#disk.sortKeys.has(sortKey) || !Number.isSafeInteger(sortKey) || sortKey < 1) {
         throw new Error(`Invariant broken: sort key ${sortKey} is in use or not positive`);

@@ -105,8 +105,8 @@ export interface NodeRecord {
   readonly roles: readonly string[];
   /** Its version of this program. */
   readonly version: string;
-  /** Digest of its endpoint keys. */
-  readonly keys: string;
+  /** Digests of its endpoint keys, first of the one which encrypts. */
+  readonly keys: readonly string[];
   /** Wall-clock time of its start, in milliseconds since 1970. */
   readonly startedAt: number;
 }

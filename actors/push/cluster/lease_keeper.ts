@@ -3,7 +3,7 @@
  * died.
  *
  * Invariants: this node is in the directory before its doors open; it leaves as it stops. The
- * batches of a node whose lease has ended are due again as soon as any other node has seen it; that
+ * batches of a node whose lease has ended are due again as soon as another node has seen it; that
  * can be done by several at once, and again. A node that could not renew its lease in time was
  * nowhere for the others: its sessions look into the store when it is back.
  *
@@ -52,7 +52,7 @@ export interface LeaseKeeperState extends LeaseKeeperArgs {
   alive: readonly NodeRecord[];
 }
 
-/** Nodes that share a store must make the same endpoints. */
+/** A node's keys do not fit those of the nodes that share its store. */
 export class OtherKeysError extends Error {
   /** The class, for messages and logs. */
   override readonly name = "OtherKeysError";
@@ -64,11 +64,12 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
   mailbox: { capacity: 64, overflow: "refuse" },
   async init(args, ctx) {
     const { alive, ended } = await renew(args);
-    const other = alive.find(({ keys }) => keys !== args.record.keys);
+    const other = alive.find((node) => !understand(node, args.record));
     if (other !== undefined) {
       await args.directory.leave(args.record.id);
       throw new OtherKeysError(
-        `crypto-keys: the node ${other.url ?? other.id} of this store has other keys than this one`,
+        `crypto-keys: the node ${other.url ?? other.id} of this store has other keys. ` +
+          "Give all nodes the same; a new key is listed second everywhere before it becomes the first",
       );
     }
     const state = { ...args, renewedAt: ctx.now(), alive };
@@ -100,6 +101,13 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
     await directory.leave(record.id);
   },
 };
+
+/** Whether each of two nodes knows the key with which the other makes endpoints. */
+function understand(one: NodeRecord, other: NodeRecord): boolean {
+  const knows = ({ keys }: NodeRecord, { keys: [first] }: NodeRecord) =>
+    first === undefined || keys.includes(first);
+  return knows(one, other) && knows(other, one);
+}
 
 async function renew({ directory, record }: LeaseKeeperArgs): Promise<Nodes> {
   await directory.renew(record, NODE_LEASE_MS);
