@@ -5,6 +5,10 @@
  */
 
 import { MemoryStore } from "../../transports/memory/memory_store.ts";
+import {
+  openRedisMessageStore,
+  type RedisMessageStore,
+} from "../../transports/redis_messages/redis_message_store.ts";
 import { openSqliteStore } from "../../transports/sqlite/sqlite_store.ts";
 import type { StoreFixture, StoreSettings } from "./store_world.ts";
 
@@ -39,5 +43,31 @@ export async function sqliteFixture(settings: StoreSettings): Promise<StoreFixtu
       await store.close();
       await Deno.remove(directory, { recursive: true });
     },
+  };
+}
+
+/** A store in Redis, with what only it can do. */
+export interface RedisFixture extends StoreFixture {
+  /** The store; another one after `reopen`. */
+  readonly store: RedisMessageStore;
+}
+
+/** A store in a Redis under a prefix of its own; the address is asked for once for each store. */
+export function redisFixture(
+  freshUrl: () => string,
+): (settings: StoreSettings) => Promise<RedisFixture> {
+  return async (settings) => {
+    const url = freshUrl();
+    let store = await openRedisMessageStore({ url, ...settings });
+    return {
+      get store() {
+        return store;
+      },
+      async reopen() {
+        await store.close();
+        store = await openRedisMessageStore({ url, ...settings });
+      },
+      [Symbol.asyncDispose]: () => store.close(),
+    };
   };
 }
