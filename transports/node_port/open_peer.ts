@@ -104,6 +104,10 @@ class NodePeer implements PeerClient {
   readonly #clock: PeerClock;
   /** What ends each call that is under way. */
   readonly #calls = new Set<AbortController>();
+  /** Those that wait for a connection. */
+  readonly #waiting = new Set<PromiseWithResolvers<void>>();
+  /** Connections that no call uses, open or not. */
+  #free = PEER_CONNECTIONS_MAX;
   readonly #sockets = new Set<Socket>();
   /** Place of the token that was accepted last. */
   #place: number;
@@ -115,11 +119,8 @@ class NodePeer implements PeerClient {
     this.#place = this.#tokens.length - 1;
     this.#callMs = callMs;
     this.#clock = clock;
-    const settings = {
-      keepAlive: true,
-      maxSockets: PEER_CONNECTIONS_MAX,
-      timeout: PEER_IDLE_MS,
-    };
+    // Calls wait for their turn here and not in the agent, which opens connections for the ones given up.
+    const settings = { keepAlive: true, timeout: PEER_IDLE_MS };
     this.#agent = this.#url.protocol === "http:"
       ? new Agent(settings)
       : new TlsAgent({ ...settings, ...(caCerts === undefined ? {} : { ca: [...caCerts] }) });
@@ -147,11 +148,11 @@ class NodePeer implements PeerClient {
     this.#closed = true;
     for (const call of this.#calls) call.abort(this.#error("closed", "the client was closed"));
     this.#agent.destroy();
-    for (const socket of [...this.#sockets]) {
+    await Promise.all([...this.#sockets].map((socket) => {
       const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
       socket.destroy();
-      await closed;
-    }
+      return closed;
+    }));
   }
 
   #ask<T>(
@@ -183,10 +184,43 @@ class NodePeer implements PeerClient {
     });
     this.#calls.add(call);
     try {
-      return await work(call.signal);
+      await this.#turn(call.signal);
+      try {
+        return await work(call.signal);
+      } finally {
+        this.#pass();
+      }
     } finally {
       this.#clock.clear(timer);
       this.#calls.delete(call);
+    }
+  }
+
+  /** Resolves when one of the connections is free for this call; calls have their turns in order. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    if (this.#free > 0) {
+      this.#free--;
+      return;
+    }
+    const turn = Promise.withResolvers<void>();
+    const leave = () => turn.reject(signal.reason);
+    signal.addEventListener("abort", leave);
+    this.#waiting.add(turn);
+    try {
+      await turn.promise;
+    } finally {
+      this.#waiting.delete(turn);
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  /** Gives a connection to the call that waits for one longest. */
+  #pass(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#free++;
+    else {
+      this.#waiting.delete(next);
+      next.resolve();
     }
   }
 
@@ -204,7 +238,8 @@ class NodePeer implements PeerClient {
     throw this.#error("unauthorized", "the node accepts none of our keys");
   }
 
-  #send(path: string, text: string, token: string, signal: AbortSignal): Promise<Answer> {
+  async #send(path: string, text: string, token: string, signal: AbortSignal): Promise<Answer> {
+    signal.throwIfAborted();
     const body = ENCODER.encode(text);
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const sent = this.#request(path, body.length, token);
@@ -223,7 +258,11 @@ class NodePeer implements PeerClient {
       });
     });
     sent.end(body);
-    return promise.finally(() => signal.removeEventListener("abort", end));
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener("abort", end);
+    }
   }
 
   #request(path: string, bytes: number, token: string): ClientRequest {
@@ -292,14 +331,17 @@ function* blocksOf<T>(items: readonly T[], bytesOf: (item: T) => number): Genera
   if (start < items.length) yield items.slice(start);
 }
 
-/** Reads an answer to its end; `undefined` when it breaks off or is longer than any of ours. */
+/** Reads an answer to its end; `undefined` when it breaks off or is longer than any of ours. The first call of `done` counts. */
 function collect(response: IncomingMessage, done: (text: string | undefined) => void): void {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   response.on("data", (chunk: Uint8Array) => {
     bytes += chunk.length;
-    if (bytes > ANSWER_BYTES_MAX) response.destroy();
-    else chunks.push(chunk);
+    if (bytes <= ANSWER_BYTES_MAX) chunks.push(chunk);
+    else {
+      done(undefined);
+      response.destroy();
+    }
   });
   response.on("end", () => done(Buffer.concat(chunks).toString()));
   // Both mean that it broke off; after the end they say nothing new.

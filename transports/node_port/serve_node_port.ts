@@ -117,11 +117,11 @@ export interface NodePortOptions {
  * certificate and key cannot be used.
  * @throws {TypeError} When there is no secret or one is too short.
  */
-export function serveNodePort(options: NodePortOptions): Promise<HttpDoor> {
+export async function serveNodePort(options: NodePortOptions): Promise<HttpDoor> {
   const handler = new NodePortHandler(options);
   const { hostname, port, tls, allowedHosts, onEvent, limits = {} } = options;
   const { connectionsMax = NODE_CONNECTIONS_MAX, requestMs = NODE_REQUEST_MS } = limits;
-  return openHttpDoor({
+  return await openHttpDoor({
     hostname,
     port,
     ...(tls === undefined ? {} : { tls }),
