@@ -48,6 +48,8 @@ export interface ServeApiOptions extends Omit<ApiOptions, "metricsProtected" | "
   readonly hostname: string;
   /** The port; 0 picks a free one. */
   readonly port: number;
+  /** Lets several processes listen on one port. */
+  readonly reusePort?: boolean;
   /** Certificate chain and private key, PEM; without them the door speaks plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Names accepted in `Host` besides loopback names and the address a connection arrived at. */
@@ -73,7 +75,8 @@ export interface ApiServer extends AsyncDisposable {
  */
 export async function serveApi(options: ServeApiOptions): Promise<ApiServer> {
   const metricsProtected = !isLoopback(options.hostname);
-  const { hostname, port, tls, allowedHosts, onEvent, clock = apiClock } = options;
+  const { hostname, port, reusePort = false, tls, allowedHosts, onEvent } = options;
+  const { clock = apiClock } = options;
   const handler = await apiHandler({
     ...options,
     metricsProtected,
@@ -83,6 +86,7 @@ export async function serveApi(options: ServeApiOptions): Promise<ApiServer> {
   const door = await openHttpDoor({
     hostname,
     port,
+    reusePort,
     ...(tls === undefined ? {} : { tls }),
     ...(allowedHosts === undefined ? {} : { allowedHosts }),
     ...(onEvent === undefined ? {} : { onEvent }),
