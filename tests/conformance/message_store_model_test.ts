@@ -1,13 +1,23 @@
 /**
- * The SQLite store beside its twin in memory: the same random calls, many of them on their way at
+ * Each durable store beside its twin in memory: the same random calls, many of them on their way at
  * once, must get the same answers and leave the same state, across clock steps and reopening.
  */
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { MessageStore } from "../../actors/push/ports.ts";
-import { memoryFixture, sqliteFixture } from "./fixtures.ts";
-import { channelOf, type StoreSettings, uaidOf, WallClock } from "./store_world.ts";
+import { startRedis } from "../support/redis_server.ts";
+import { memoryFixture, redisFixture, sqliteFixture } from "./fixtures.ts";
+import {
+  channelOf,
+  type StoreFixture,
+  type StoreSettings,
+  uaidOf,
+  WallClock,
+} from "./store_world.ts";
+
+const redis = await startRedis();
+globalThis.addEventListener("unload", () => redis.abandon());
 
 const USERS = [1, 2, 3].map(uaidOf);
 const CHANNELS = [1, 2].map(channelOf);
@@ -106,10 +116,13 @@ async function stateOf(store: MessageStore, nowSeconds: number): Promise<unknown
   return state;
 }
 
-async function runSteps(steps: readonly Step[]): Promise<void> {
+async function runSteps(
+  steps: readonly Step[],
+  open: (settings: StoreSettings) => Promise<StoreFixture>,
+): Promise<void> {
   const clock = new WallClock();
   const settings: StoreSettings = { clock, userLifetimeSeconds: 60 };
-  await using sqlite = await sqliteFixture(settings);
+  await using durable = await open(settings);
   await using memory = await memoryFixture(settings);
   let sortKey = 100;
   for (const next of steps) {
@@ -119,24 +132,38 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
         sortKey += next.writes.length;
         const run = (store: MessageStore) =>
           Promise.all(next.writes.map((call, index) => call(store, clock, first + index)));
-        assertEquals(await run(sqlite.store), await run(memory.store));
+        assertEquals(await run(durable.store), await run(memory.store));
         break;
       }
       case "reopen":
-        await Promise.all([sqlite.reopen(), memory.reopen()]);
+        await Promise.all([durable.reopen(), memory.reopen()]);
         break;
       case "wait":
         clock.nowMs += next.seconds * 1000;
         break;
     }
     const [seen, expected] = await Promise.all([
-      stateOf(sqlite.store, clock.seconds),
+      stateOf(durable.store, clock.seconds),
       stateOf(memory.store, clock.seconds),
     ]);
     assertEquals(seen, expected);
   }
 }
 
-Deno.test("SqliteStore answers as MemoryStore does, whatever is asked of both", async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), runSteps), { numRuns: 30 });
-});
+const STORES: readonly (readonly [
+  name: string,
+  open: (settings: StoreSettings) => Promise<StoreFixture>,
+])[] = [
+  ["SqliteStore", sqliteFixture],
+  ["RedisMessageStore", redisFixture(() => redis.freshUrl())],
+];
+
+for (const [name, open] of STORES) {
+  Deno.test(`${name} answers as MemoryStore does, whatever is asked of both`, async () => {
+    const property = fc.asyncProperty(
+      fc.array(step, { maxLength: 20 }),
+      (steps) => runSteps(steps, open),
+    );
+    await fc.assert(property, { numRuns: 30 });
+  });
+}
