@@ -53,6 +53,7 @@ export class BatchParts {
   readonly sent: SendBlock[] = [];
   readonly released: Lease[] = [];
   readonly renewed: Lease[] = [];
+  readonly done: Lease[] = [];
   readonly letters: DeadLetter[] = [];
   app = APP;
   send: (block: SendBlock) => Promise<Answers> = ({ recipients }) =>
@@ -69,6 +70,7 @@ export class BatchParts {
       gone: [],
     });
   renew: () => Promise<readonly boolean[]> = () => Promise.resolve([true]);
+  tell: () => Promise<void> = () => Promise.resolve();
   guidance: (report: LaneReport) => Guidance = () => ({ brake: false, overBudget: false });
   record: (recording: Recording) => CommitOutcome | Promise<CommitOutcome> = () => ({
     kind: "committed",
@@ -107,6 +109,10 @@ export class BatchParts {
         release: (lease) => {
           this.released.push(lease);
           return Promise.resolve();
+        },
+        done: (lease) => {
+          this.done.push(lease);
+          return this.tell();
         },
       },
       store: {

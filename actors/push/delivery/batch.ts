@@ -45,7 +45,7 @@ export interface BatchOwnerProtocol {
 /** What batches work with. */
 export interface BatchServices {
   /** Leases. */
-  readonly queue: Pick<Queue, "renew" | "release">;
+  readonly queue: Pick<Queue, "renew" | "release" | "done">;
   /** Recipients and campaigns. */
   readonly store: Pick<DeliveryStore, "campaign" | "load" | "bury">;
   /** What sends, by platform. */
@@ -202,7 +202,10 @@ class Work {
       services.store.campaign(batch.notification),
       services.store.load(batch.lease),
     ]);
-    if (loaded === "stale") throw new Error("another node has its lease");
+    if (loaded === "stale") {
+      await this.#done();
+      throw new Error("another node has its lease");
+    }
     if (loaded === "unreadable") return await this.#bury("its recipients cannot be read");
     if (loaded.recipients.numbers.length + loaded.gone.length !== batch.count) {
       return await this.#bury("it has lost recipients");
@@ -275,12 +278,18 @@ class Work {
       const durationMs = this.#ctx.now() - startedAt;
       try {
         await services.recorder.within(COMMIT_MS).ask("record", { result, durationMs });
-        return;
+        return await this.#done();
       } catch (error) {
         if (this.#state.stopping) throw error;
         await this.#pause(STORE_RETRY_MS);
       }
     }
+  }
+
+  /** A queue that cannot be told finds out by itself. */
+  async #done(): Promise<void> {
+    const { batch, services } = this.#state;
+    await services.queue.done?.(batch.lease).catch(() => {});
   }
 
   async #release(): Promise<void> {

@@ -98,6 +98,11 @@ export interface Queue {
   renew(leases: readonly Lease[], until: number): Promise<readonly boolean[]>;
   /** Hands a batch back untouched, to be claimed by anyone from this time on; the claim does not count among its deliveries. */
   release(lease: Lease, notBefore: number): Promise<void>;
+  /**
+   * Told when the store has recorded the batch's result, or says that the lease is stale: a queue that is
+   * not the store forgets the batch then. One that was not told must find out by itself.
+   */
+  done?(lease: Lease): Promise<void>;
   /** Ends all leases of a node that works no more, those on sinks too: its batches are due at once. Says how many batches there were. */
   abandon(node: string, now: number): Promise<number>;
 }

@@ -20,7 +20,7 @@ import {
 } from "../../../../actors/push/delivery/limits.ts";
 import type { Answers, Verdict } from "../../../../actors/push/delivery/ports.ts";
 import type { RecorderProtocol } from "../../../../actors/push/delivery/sinks/recorder.ts";
-import type { ClaimedBatch } from "../../../../actors/push/delivery/store.ts";
+import type { ClaimedBatch, CommitOutcome } from "../../../../actors/push/delivery/store.ts";
 import { Probe, World } from "../../../../actors/testing/mod.ts";
 import { BatchParts, claimedBatch } from "../../../support/batch_parts.ts";
 import { DELIVERED, same } from "../../../support/gateway_world.ts";
@@ -108,6 +108,33 @@ Deno.test("batch ends when somebody else has its lease", async () => {
   await world.world.advance(LEASE_RENEW_MS + 10_000);
   assertEquals(world.ends.length, 1);
   assertEquals(parts.events, [{ kind: "batch_lost", reason: "its lease ran out" }]);
+});
+
+Deno.test("batch tells the queue when its result is recorded, and not before", async () => {
+  await using world = await BatchWorld.open();
+  const { parts } = world;
+  const recorded = Promise.withResolvers<CommitOutcome>();
+  parts.record = () => recorded.promise;
+  await world.start();
+  assertEquals([parts.results.length, parts.done], [1, []]);
+  recorded.resolve({ kind: "committed", notificationDone: false });
+  await world.world.settle();
+  assertEquals([parts.done, parts.released, world.ends.length], [[LEASE], [], 1]);
+});
+
+Deno.test("batch whose lease is stale tells the queue, and sends nothing", async () => {
+  await using world = await BatchWorld.open();
+  world.parts.load = () => Promise.resolve("stale");
+  await world.start();
+  assertEquals([world.parts.done, world.parts.sent, world.ends.length], [[LEASE], [], 1]);
+});
+
+Deno.test("batch is well when the queue cannot be told", async () => {
+  await using world = await BatchWorld.open();
+  world.parts.tell = () => Promise.reject(new Error("away"));
+  await world.start();
+  assertEquals([world.parts.results.length, world.ends.length], [1, 1]);
+  assertEquals(world.parts.events.filter(({ kind }) => kind === "batch_lost"), []);
 });
 
 Deno.test("batch that could not be loaded is handed back, and its lane left alone for a moment", async () => {
