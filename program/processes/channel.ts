@@ -21,20 +21,23 @@ import { NODE_CHARS_MAX, PROCESSES_MAX, STRAY_CHARS_MAX } from "./limits.ts";
 /** The variable that makes a process a child: a {@linkcode ChildRole} as JSON. */
 export const ROLE_VARIABLE = "HELIOGRAPH_PROCESS";
 
+/** The ports that processes share; each has a node port of its own. One that is not opened is as it was set. */
+export type SharedPorts = Pick<BoundPorts, "endpointPort" | "devicePort" | "apiPort">;
+
 /** Which child a process is. */
 export interface ChildRole {
   /** Its number among its parent's children, from 1. */
   readonly index: number;
   /** The ports to share; none in the first child, which picks them by its settings. */
-  readonly ports: BoundPorts | undefined;
+  readonly ports: SharedPorts | undefined;
 }
 
 /** A child serves. */
 export interface ReadyLine {
   /** What kind of line. */
   readonly type: "ready";
-  /** The ports it listens on, from 1 to 65,535. */
-  readonly ports: BoundPorts;
+  /** The ports it listens on. */
+  readonly ports: SharedPorts;
   /** What it calls itself among the nodes, for people; at most 1,000 characters. */
   readonly node: string;
 }
@@ -125,11 +128,11 @@ function readHeartbeat(value: Readonly<Record<string, unknown>>): HeartbeatLine 
   return { type: "heartbeat", lateMs, residentBytes, heapBytes };
 }
 
-function readPorts(value: unknown): BoundPorts | undefined {
+function readPorts(value: unknown): SharedPorts | undefined {
   if (!isRecord(value)) return undefined;
-  const endpointPort = wholeNumber(value.endpointPort, 1, 65_535);
-  const devicePort = wholeNumber(value.devicePort, 1, 65_535);
-  const apiPort = wholeNumber(value.apiPort, 1, 65_535);
+  const endpointPort = wholeNumber(value.endpointPort, 0, 65_535);
+  const devicePort = wholeNumber(value.devicePort, 0, 65_535);
+  const apiPort = wholeNumber(value.apiPort, 0, 65_535);
   if (endpointPort === undefined || devicePort === undefined || apiPort === undefined) {
     return undefined;
   }

@@ -8,8 +8,7 @@
  * @module
  */
 
-import type { BoundPorts } from "../../transports/command_line/addresses.ts";
-import { type ChildLine, lineText } from "./channel.ts";
+import { type ChildLine, lineText, type SharedPorts } from "./channel.ts";
 import { HEARTBEAT_MS } from "./limits.ts";
 
 import { type LoopClock, loopClock } from "../../transports/api/loop_delay.ts";
@@ -31,7 +30,7 @@ export interface ChildChannel extends Disposable {
   /** Resolves when the parent has ended, in whatever way. */
   readonly orphaned: Promise<void>;
   /** Tells that the child serves on these ports, and what it calls itself, in at most 1,000 characters. */
-  ready(ports: BoundPorts, node: string): void;
+  ready(ports: SharedPorts, node: string): void;
 }
 
 /** Opens the channel and begins to tell that this process lives; `parts` are the process's unless a test says so. */
@@ -62,7 +61,7 @@ class Channel implements ChildChannel {
     this.#stop = parts.clock.every(HEARTBEAT_MS, () => this.#beat());
   }
 
-  ready(ports: BoundPorts, node: string): void {
+  ready(ports: SharedPorts, node: string): void {
     const { endpointPort, devicePort, apiPort } = ports;
     this.#write({ type: "ready", ports: { endpointPort, devicePort, apiPort }, node });
   }

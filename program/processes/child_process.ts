@@ -12,9 +12,8 @@
  */
 
 import type { Actor, Clock, Context } from "../../actors/mod.ts";
-import type { BoundPorts } from "../../transports/command_line/addresses.ts";
 import { cut } from "../../transports/command_line/visible_text.ts";
-import { type HeartbeatLine, readLine } from "./channel.ts";
+import { type HeartbeatLine, readLine, type SharedPorts } from "./channel.ts";
 import { type ChildCommand, type ChildExit, ChildHandle, type ChildNews } from "./child_handle.ts";
 import type { ProcessEvent } from "./events.ts";
 import { exitText } from "./exit_text.ts";
@@ -46,7 +45,7 @@ export interface Family {
   /** Aborted when all are to end at once. */
   readonly killing: AbortSignal;
   /** The ports to share; none until a child has picked them. */
-  ports(): BoundPorts | undefined;
+  ports(): SharedPorts | undefined;
   /** Told what happens, synchronously; it must not throw. */
   onEvent(event: ProcessEvent): void;
 }

@@ -4,9 +4,8 @@
  * @module
  */
 
-import type { BoundPorts } from "../../transports/command_line/addresses.ts";
 import { errorText, type Log } from "../../transports/command_line/log.ts";
-import type { HeartbeatLine } from "./channel.ts";
+import type { HeartbeatLine, SharedPorts } from "./channel.ts";
 
 /** Something worth a line; `index` is the child's number from 1, `pid` its process. */
 export type ProcessEvent =
@@ -23,7 +22,7 @@ export type ProcessEvent =
     readonly index: number;
     readonly pid: number;
     readonly node: string;
-    readonly ports: BoundPorts;
+    readonly ports: SharedPorts;
   }
   /** A child's timers were late by at least a second. */
   | { readonly kind: "child_late"; readonly index: number; readonly lateMs: number }
@@ -47,7 +46,7 @@ export type ProcessEvent =
     readonly last: HeartbeatLine | undefined;
   }
   /** All children serve on these ports. */
-  | { readonly kind: "ready"; readonly processes: number; readonly ports: BoundPorts }
+  | { readonly kind: "ready"; readonly processes: number; readonly ports: SharedPorts }
   /** Too many children have ended in too short a time: the parent ends, too. */
   | {
     readonly kind: "gave_up";

@@ -22,8 +22,8 @@ import {
   System,
   worker,
 } from "../../actors/mod.ts";
-import type { BoundPorts } from "../../transports/command_line/addresses.ts";
 import { StartError, startError } from "../start_error.ts";
+import type { SharedPorts } from "./channel.ts";
 import type { ChildCommand } from "./child_handle.ts";
 import {
   ChildExitError,
@@ -72,7 +72,7 @@ class Parent {
   readonly #options: ParentOptions;
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
-  #ports: BoundPorts | undefined;
+  #ports: SharedPorts | undefined;
   #started = false;
   #orderly = true;
 

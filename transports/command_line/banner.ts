@@ -19,12 +19,15 @@ export interface ReadyFacts {
   readonly store: string;
   /** The API token and its file, when this start made it. */
   readonly newToken: { readonly token: Secret<string>; readonly path: string } | undefined;
+  /** How many processes share the ports; absent when there is no parent. */
+  readonly processes?: number;
 }
 
-/** The line `serve --json` prints, with its line feed. */
-export function readyJson(ports: BoundPorts): string {
+/** The line `serve --json` prints, with its line feed; `processes` share the ports when there is a parent. */
+export function readyJson(ports: BoundPorts, processes?: number): string {
   const { endpointPort, devicePort, apiPort, nodePort } = ports;
-  return `${JSON.stringify({ ready: true, endpointPort, devicePort, apiPort, nodePort })}\n`;
+  const facts = { ready: true, endpointPort, devicePort, apiPort, nodePort, processes };
+  return `${JSON.stringify(facts)}\n`;
 }
 
 /**
@@ -47,6 +50,7 @@ function columns(rows: readonly (readonly [string, string])[]): string {
 /** What a person reads when the node is ready; at most 80 columns unless an address is longer. */
 export function readyText(facts: ReadyFacts): string {
   const { endpointUrl, deviceUrl, apiUrl } = facts.addresses;
+  const { processes } = facts;
   const isMemory = facts.store === "memory:";
   const parts = [
     `Heliograph ${facts.version} is ready.`,
@@ -54,6 +58,7 @@ export function readyText(facts: ReadyFacts): string {
       ["push endpoint", endpointUrl],
       ["device sockets", deviceUrl],
       ["page and API", apiUrl],
+      ...processes === undefined ? [] : [["processes", `${processes}`] as const],
       ["messages", isMemory ? "in memory, lost when this process ends" : facts.store],
     ]),
     "In Firefox, open about:config and set, in this order:",

@@ -35,6 +35,8 @@ export interface LogOptions {
   readonly clock: { wallNow(): number };
   /** Takes one line with its line feed; {@linkcode writeToStderr} in a program. */
   readonly write: (line: string) => void;
+  /** What every line says beside its event, such as which process it is of; nothing by default. */
+  readonly common?: LogFields;
 }
 
 /** Lines of one event in one second. */
@@ -104,6 +106,7 @@ export class Log {
   readonly #level: number;
   readonly #clock: LogOptions["clock"];
   readonly #write: (line: string) => void;
+  readonly #common: LogFields;
   readonly #windows = new Map<string, Window>();
   #flushedSecond = 0;
 
@@ -112,6 +115,7 @@ export class Log {
     this.#level = LOG_LEVELS.indexOf(options.level);
     this.#clock = options.clock;
     this.#write = options.write;
+    this.#common = options.common ?? {};
   }
 
   /** For those who look for a fault. */
@@ -157,7 +161,7 @@ export class Log {
       return;
     }
     window.lines++;
-    this.#write(`${format(now, level, event, fields)}\n`);
+    this.#write(`${format(now, level, event, { ...this.#common, ...fields })}\n`);
   }
 
   #window(event: string, level: LogLevel): Window {
@@ -174,7 +178,7 @@ export class Log {
 
   #tellSuppressed(event: string, window: Window): void {
     if (window.suppressed === 0) return;
-    const fields = { suppressed_event: event, lines: window.suppressed };
+    const fields = { ...this.#common, suppressed_event: event, lines: window.suppressed };
     window.suppressed = 0;
     this.#write(`${format(this.#clock.wallNow(), window.level, "suppressed", fields)}\n`);
   }

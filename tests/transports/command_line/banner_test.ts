@@ -60,3 +60,10 @@ Deno.test("readyJson() is one line with the ports", () => {
   const line = readyJson({ endpointPort: 1, devicePort: 2, apiPort: 3 });
   assertEquals(line, '{"ready":true,"endpointPort":1,"devicePort":2,"apiPort":3}\n');
 });
+
+Deno.test("readyJson() and readyText() tell how many processes a parent has", () => {
+  const line = readyJson({ endpointPort: 1, devicePort: 2, apiPort: 3 }, 4);
+  assertEquals(line, '{"ready":true,"endpointPort":1,"devicePort":2,"apiPort":3,"processes":4}\n');
+  const text = readyText({ ...LOCAL, processes: 4 });
+  assert(text.includes("\n  processes       4\n  messages        sqlite:./data\n"), text);
+});

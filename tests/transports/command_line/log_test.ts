@@ -28,6 +28,23 @@ Deno.test("Log writes one JSON line with time, level, event and fields", () => {
   ]);
 });
 
+Deno.test("Log says on every line what all have in common, of suppressed ones, too", () => {
+  const lines: string[] = [];
+  const log = new Log({
+    level: "info",
+    clock: { wallNow: () => 0 },
+    write: (line) => lines.push(line),
+    common: { process: 2 },
+  });
+  for (let count = 0; count <= LOG_LINES_PER_SECOND_MAX; count++) log.info("busy", { count });
+  log.flush();
+  assertEquals(
+    lines.map((line) => JSON.parse(line)).map(({ event, process }) => `${event} ${process}`),
+    [...Array(LOG_LINES_PER_SECOND_MAX).fill("busy 2"), "suppressed 2"],
+  );
+  assertMatch(lines[0] ?? "", /"event":"busy","process":2,"count":0\}\n$/);
+});
+
 Deno.test("Log leaves out what is below its level", () => {
   const rows: readonly (readonly [LogLevel, readonly string[]])[] = [
     ["debug", ["debug", "info", "warn", "error"]],
