@@ -1,5 +1,5 @@
 /**
- * The roots of `ca-file`: read and looked at before anything connects, since a file without a certificate
+ * The roots of `ca-file` and `store-ca-file`: read and looked at before anything connects, since a file without a certificate
  * would show only as connections that fail.
  *
  * @module
@@ -25,25 +25,33 @@ export type Roots =
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** Reads the file, when there is one. */
+/** Reads the file of `ca-file`, when there is one. */
 export function readRoots({ caFile }: Pick<Settings, "caFile">): Roots {
-  if (caFile === undefined) return { kind: "ready", pem: [], expiresAt: [] };
-  const read = readTextFile(caFile, CA_FILE_BYTES_MAX);
-  if (read.kind !== "text") return failed(`${caFile} ${read.cause}`);
+  return readFile("ca-file", caFile);
+}
+
+/** Reads the file of `store-ca-file`, when there is one. */
+export function readStoreRoots({ storeCaFile }: Pick<Settings, "storeCaFile">): Roots {
+  return readFile("store-ca-file", storeCaFile);
+}
+
+function readFile(setting: string, file: string | undefined): Roots {
+  const failed = (problem: string): Roots => {
+    return { kind: "failed", problem: `${setting}: ${problem}` };
+  };
+  if (file === undefined) return { kind: "ready", pem: [], expiresAt: [] };
+  const read = readTextFile(file, CA_FILE_BYTES_MAX);
+  if (read.kind !== "text") return failed(`${file} ${read.cause}`);
   const expiresAt: number[] = [];
   for (const [text] of read.text.matchAll(CERTIFICATE)) {
     const end = endOf(text);
     if (end === undefined) {
-      return failed(`certificate ${expiresAt.length + 1} of ${caFile} cannot be read`);
+      return failed(`certificate ${expiresAt.length + 1} of ${file} cannot be read`);
     }
     expiresAt.push(end);
   }
-  if (expiresAt.length === 0) return failed(`${caFile} holds no certificate. Give a PEM file`);
+  if (expiresAt.length === 0) return failed(`${file} holds no certificate. Give a PEM file`);
   return { kind: "ready", pem: [read.text], expiresAt };
-}
-
-function failed(problem: string): Roots {
-  return { kind: "failed", problem: `ca-file: ${problem}` };
 }
 
 function endOf(pem: string): number | undefined {

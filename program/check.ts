@@ -56,7 +56,7 @@ async function storeFinding(settings: Settings): Promise<Finding> {
   const what = "store";
   try {
     await using store = await openStore(settings, () => {});
-    await store.ping();
+    await store.messages.ping();
     return { what, outcome: "ok", detail: `${storeText(settings)} reads and writes` };
   } catch (error) {
     return { what, outcome: "failed", detail: startError(error).message, setting: "store" };

@@ -17,6 +17,7 @@ import type { Settings } from "../transports/command_line/settings.ts";
 import { checkNode } from "./check.ts";
 import { PROCESS } from "./commands/world.ts";
 import { runClient } from "./commands/run_client.ts";
+import { runMigrate } from "./migrate.ts";
 import { runDemo } from "./demo.ts";
 import { encryptionName } from "./lazy_encryption.ts";
 import type { Node } from "./node.ts";
@@ -67,6 +68,8 @@ async function runCommand(command: Command, json: boolean): Promise<number> {
       print((json ? checkJson : checkText)(findings, command.origins));
       return checkStatus(findings);
     }
+    case "migrate":
+      return await runMigrate(command.settings, json, print);
     case "keys_vapid":
     case "keys_endpoint":
     case "keys_token": {

@@ -11,6 +11,7 @@
 import { System, type TreeNode } from "../actors/mod.ts";
 import type { DeviceSessionProtocol } from "../actors/push/messages/device_session.ts";
 import { DRAIN_MS } from "../actors/push/limits.ts";
+import { localPeer } from "../actors/push/cluster/local_peer.ts";
 import { PushService } from "../actors/push/messages/push_service.ts";
 import { SortKeys } from "../actors/push/messages/sort_keys.ts";
 import { type Doors, type MessagesRefs, type PushRefs, pushTree } from "../actors/push/tree.ts";
@@ -20,7 +21,7 @@ import type { TokenVerdict } from "../transports/api/handler.ts";
 import { serveApi } from "../transports/api/serve_api.ts";
 import type { ReadyCheck } from "../transports/api/readiness.ts";
 import { type BoundPorts, publicAddresses } from "../transports/command_line/addresses.ts";
-import type { Settings } from "../transports/command_line/settings.ts";
+import type { Role, Settings } from "../transports/command_line/settings.ts";
 import { dashboardFiles } from "../transports/dashboard/files.ts";
 import {
   type DeviceEvents,
@@ -34,7 +35,8 @@ import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { type NodePipeline, openNodePipeline } from "./node_pipeline.ts";
 import { pipelineEvents } from "./pipeline_events.ts";
-import { openStore, type Store } from "./open_store.ts";
+import { Cluster } from "./cluster.ts";
+import { type OpenStore, openStore } from "./open_store.ts";
 import { listening, messageOf } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
@@ -54,6 +56,8 @@ export interface NodeParts {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Takes metrics and log events. */
   readonly telemetry: Telemetry;
+  /** Whether other processes of this machine listen on the same ports. */
+  readonly sharedPorts: boolean;
 }
 
 /** What an orderly end could not wait for. */
@@ -66,6 +70,8 @@ export interface Stopped {
 
 /** A running node. */
 export interface Node {
+  /** Its id, another one after every start. */
+  readonly id: string;
   /** Where its doors are. */
   readonly ports: BoundPorts;
   /** Resolves when the tree has ended by itself (`false`) or was stopped (`true`). */
@@ -83,7 +89,7 @@ export async function startNode(parts: NodeParts): Promise<Node> {
   });
   const node = new Assembly(parts, store);
   try {
-    await node.start(await store.lastSortKey());
+    await node.start(await store.messages.lastSortKey());
     return node;
   } catch (error) {
     await node.stop();
@@ -93,20 +99,23 @@ export async function startNode(parts: NodeParts): Promise<Node> {
 
 /** The parts of a node while they are put together, and the node afterwards. */
 class Assembly implements Node {
+  readonly id: string = crypto.randomUUID().slice(-12);
   readonly #parts: NodeParts;
-  readonly #store: Store;
+  readonly #store: OpenStore;
   readonly #system: System;
   readonly #box: TokenBox;
+  readonly #startedAt = Date.now();
   #pipeline: NodePipeline | undefined;
+  #cluster: Cluster | undefined;
   #ports: BoundPorts;
   #refs: PushRefs | undefined;
   #cutRequests = 0;
 
-  constructor(parts: NodeParts, store: Store) {
-    const { endpointPort, devicePort, apiPort } = parts.settings;
+  constructor(parts: NodeParts, store: OpenStore) {
+    const { endpointPort, devicePort, apiPort, nodePort } = parts.settings;
     this.#parts = parts;
     this.#store = store;
-    this.#ports = { endpointPort, devicePort, apiPort };
+    this.#ports = { endpointPort, devicePort, apiPort, nodePort };
     this.#box = new TokenBox({ keys: parts.endpointKeys });
     this.#system = new System({ onEvent: (event) => parts.telemetry.runtimeEvent(event) });
   }
@@ -125,14 +134,19 @@ class Assembly implements Node {
 
   async start(lastSortKey: number): Promise<void> {
     const { settings, telemetry } = this.#parts;
+    const system = this.#system;
     const sortKeys = new SortKeys(lastSortKey);
-    this.#pipeline = await openNodePipeline(settings, { system: this.#system, telemetry });
-    await this.#pipeline.pipeline.start();
-    this.#refs = await this.#system.start(
+    const { endpointUrl } = settings;
+    if (endpointUrl !== undefined) this.#box.setPublicUrl(endpointUrl);
+    this.#pipeline = await openNodePipeline(settings, { system, telemetry, node: this.id });
+    if (this.#has("delivery")) await this.#pipeline.pipeline.start();
+    await this.#join();
+    this.#refs = await system.start(
       "push",
       pushTree({
-        store: this.#store,
+        store: this.#store.messages,
         observer: telemetry,
+        ...(this.#cluster === undefined ? {} : { forwarder: this.#cluster.refs.forwarder }),
         broadcastSource: broadcastSource(settings.broadcastUrl),
         broadcastIntervalMs: settings.broadcastIntervalMs,
         sessionsMax: settings.connectionsMax,
@@ -143,34 +157,57 @@ class Assembly implements Node {
 
   async stop(): Promise<Stopped> {
     await this.#system.stop();
-    const cutBatches = await this.#leasedBatches();
+    const cutBatches = await this.#cutBatches();
     await this.#pipeline?.[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
     return { cutRequests: this.#cutRequests, cutBatches };
   }
 
-  /** What is still leased when nobody works any more: a store has one node, and a start ends the leases of the one before. */
-  async #leasedBatches(): Promise<number> {
+  #has(role: Role): boolean {
+    return this.#parts.settings.roles.includes(role);
+  }
+
+  /**
+   * Enters the directory of nodes, when the store has one. The node port opens first: others hand
+   * over messages as soon as they know of this node.
+   */
+  async #join(): Promise<void> {
+    const { cluster } = this.#store;
+    const pipeline = this.#pipeline;
+    if (cluster === undefined || pipeline === undefined) return;
+    const { settings, telemetry, endpointKeys } = this.#parts;
+    this.#cluster = await Cluster.join({
+      ...{ settings, telemetry, endpointKeys, system: this.#system, shared: cluster },
+      ...{ node: this.id, startedAt: this.#startedAt, queue: pipeline.queue },
+      onLapse: () => void this.#refs?.messages.registry.trySend("lookAll"),
+    });
+    this.#ports = { ...this.#ports, nodePort: this.#cluster.nodePort };
+  }
+
+  /** Hands back what is still leased when nobody works any more, so that other nodes need not wait for the leases to end. */
+  async #cutBatches(): Promise<number> {
     try {
-      const lanes = await this.#pipeline?.store.lanes() ?? [];
-      return lanes.reduce((sum, { leased }) => sum + leased, 0);
+      return await this.#pipeline?.queue.abandon(this.id, Date.now()) ?? 0;
     } catch {
-      return 0; // A store that cannot be read has said so already, and closes the same.
+      return 0; // A store that cannot be reached has said so already, and closes the same.
     }
   }
 
   #doors(messages: MessagesRefs, sortKeys: SortKeys): Doors {
+    this.#cluster?.serve(localPeer(messages.registry));
     return {
-      pushEndpoint: () => this.#openPushEndpoint(messages, sortKeys),
-      deviceSockets: () => this.#openDeviceSockets(messages),
-      api: () => this.#openApi(),
+      ...(this.#has("endpoint")
+        ? { pushEndpoint: () => this.#openPushEndpoint(messages, sortKeys) }
+        : {}),
+      ...(this.#has("devices") ? { deviceSockets: () => this.#openDeviceSockets(messages) } : {}),
+      ...(this.#has("api") ? { api: () => this.#openApi() } : {}),
     };
   }
 
   async #openPushEndpoint(messages: MessagesRefs, sortKeys: SortKeys): Promise<OpenDoor> {
     const { settings, tls, telemetry } = this.#parts;
     const service = new PushService({
-      store: this.#store,
+      store: this.#store.messages,
       identifiers: this.#box,
       registry: messages.registry,
       sortKeys,
@@ -183,6 +220,7 @@ class Assembly implements Node {
         ...address,
         ...(tls === undefined ? {} : { tls }),
         ...(settings.endpointUrl === undefined ? {} : { endpointUrl: settings.endpointUrl }),
+        reusePort: this.#parts.sharedPorts,
         allowedHosts: settings.allowedHosts,
         identifiers: this.#box,
         service,
@@ -203,8 +241,10 @@ class Assembly implements Node {
 
   async #openDeviceSockets({ sessions, registry, broadcasts }: MessagesRefs): Promise<OpenDoor> {
     const { settings, tls, telemetry } = this.#parts;
+    const arrivals = this.#cluster?.arrivals;
     const services = {
-      store: this.#store,
+      ...(arrivals === undefined ? {} : { arrivals }),
+      store: this.#store.messages,
       identifiers: this.#box,
       registry,
       broadcasts,
@@ -221,6 +261,7 @@ class Assembly implements Node {
       listenDevices({
         ...address,
         ...(tls === undefined ? {} : { tls }),
+        reusePort: this.#parts.sharedPorts,
         limits: { connectionsMax: settings.connectionsMax },
         unlimitedAddresses: ["127.0.0.1", ...settings.proxyAddresses],
         status: () => ({ status: "OK", version: VERSION }),
@@ -245,6 +286,7 @@ class Assembly implements Node {
     const door = await listening("api-port", address, () =>
       serveApi({
         ...address,
+        reusePort: this.#parts.sharedPorts,
         allowedHosts: settings.allowedHosts,
         verifyToken,
         ready: () => this.#ready(),
@@ -262,36 +304,34 @@ class Assembly implements Node {
   }
 
   async #ready(): Promise<readonly ReadyCheck[]> {
-    const [listeners, store, delivery] = await Promise.allSettled([
-      this.#accepting(),
-      this.#store.ping(),
-      this.#pipeline?.store.ping(),
-    ]);
-    return [
-      readyCheck("listeners", listeners, "accepting"),
-      readyCheck("store", store, "reads and writes"),
-      readyCheck("delivery_store", delivery, "reads and writes"),
+    const checks: [name: string, good: string, check: Promise<unknown>][] = [
+      ["listeners", "accepting", this.#accepting()],
+      ["store", "reads and writes", this.#store.messages.ping()],
     ];
+    if (this.#pipeline !== undefined) {
+      checks.push(["delivery_store", "reads and writes", this.#pipeline.store.ping()]);
+      for (const part of this.#pipeline.engines) checks.push([part.name, part.good, part.ping()]);
+    }
+    const outcomes = await Promise.allSettled(checks.map(([, , check]) => check));
+    return checks.map(([name, good], place) => readyCheck(name, outcomes[place], good));
   }
 
   /** Resolves when every listener's actor is up, and so its door open: one that restarts is not. */
   async #accepting(): Promise<void> {
     if (this.#refs === undefined) throw new Error("starting");
-    const { pushEndpoint, deviceSockets, api } = this.#refs.listeners;
-    await Promise.all(
-      [pushEndpoint, deviceSockets, api].map((door) => door.within(READY_MS).ask("port")),
-    );
+    const doors = Object.values(this.#refs.listeners);
+    await Promise.all(doors.map((door) => door.within(READY_MS).ask("port")));
   }
 }
 
 /** What came of a check, in the words of `/readyz`. */
 function readyCheck(
   name: string,
-  outcome: PromiseSettledResult<unknown>,
+  outcome: PromiseSettledResult<unknown> | undefined,
   good: string,
 ): ReadyCheck {
-  const ok = outcome.status === "fulfilled";
-  return { name, ok, detail: ok ? good : messageOf(outcome.reason) };
+  if (outcome?.status === "fulfilled") return { name, ok: true, detail: good };
+  return { name, ok: false, detail: messageOf(outcome?.reason) };
 }
 
 /** A device socket's events as its session's messages; waiting for room is back-pressure. */

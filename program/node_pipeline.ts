@@ -6,20 +6,22 @@
 
 import type { System } from "../actors/mod.ts";
 import type { Sink } from "../actors/push/delivery/ports.ts";
-import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
+import type { Queue } from "../actors/push/delivery/store.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
-import { StoreOpenError } from "../transports/sqlite/errors.ts";
 import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
 import { openWebhookSink, type WebhookSink } from "../transports/webhook/webhook_sink.ts";
 import { readRoots } from "./ca_file.ts";
 import { Pipeline } from "./pipeline.ts";
-import { StartError } from "./start_error.ts";
+import {
+  type EnginePart,
+  type OpenDeliveryStore,
+  openEngines,
+  openSharedDelivery,
+} from "./engines.ts";
+import { naming, StartError } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
-
-/** A delivery store that can be closed. */
-export type OpenDeliveryStore = DeliveryStore & Queue & AsyncDisposable;
 
 /** A node's pipeline with what it stands on; released after the actors have stopped. */
 export interface NodePipeline extends AsyncDisposable {
@@ -27,22 +29,37 @@ export interface NodePipeline extends AsyncDisposable {
   readonly pipeline: Pipeline;
   /** Its store. */
   readonly store: OpenDeliveryStore;
+  /** Where its batches wait. */
+  readonly queue: Queue;
+  /** What else it stands on. */
+  readonly engines: readonly EnginePart[];
 }
 
-/** Opens the store and the sinks the settings name; nothing is sent before the pipeline's start. */
+/** What a node's pipeline runs in. */
+export interface NodePipelineParts {
+  /** Where its actors run. */
+  readonly system: System;
+  /** Takes metrics and log events. */
+  readonly telemetry: Telemetry;
+  /** The node's id. */
+  readonly node: string;
+}
+
+/** Opens the store, the queue, the sinks and the source the settings name; nothing is sent before the pipeline's start. */
 export async function openNodePipeline(
   settings: Settings,
-  { system, telemetry }: { readonly system: System; readonly telemetry: Telemetry },
+  { system, telemetry, node }: NodePipelineParts,
 ): Promise<NodePipeline> {
   await using opening = new AsyncDisposableStack();
   const store = opening.use(await openDeliveryStore(settings));
+  const engines = opening.use(await openEngines(settings, { store, node, telemetry }));
+  const { queue = store } = engines;
   const caCerts = rootsOf(settings);
   const pipeline = opening.use(
     new Pipeline({
-      store,
-      system,
-      caCerts,
-      sinks: sinksOf(settings, caCerts, opening),
+      ...{ store, queue, system, node, caCerts },
+      sinks: [...sinksOf(settings, caCerts, opening), ...engines.sinks],
+      sources: engines.sources,
       observer: telemetry,
       pushHosts: settings.pushHosts,
       allowedPushOrigins: settings.allowedPushOrigins,
@@ -56,20 +73,27 @@ export async function openNodePipeline(
     }),
   );
   const resources = opening.move();
-  return { pipeline, store, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return {
+    ...{ pipeline, store, queue, engines: engines.parts },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
 }
 
 /** Opens the store; rejects with the reason as a sentence. */
 export async function openDeliveryStore(
-  { store, data }: Pick<Settings, "store" | "data">,
+  settings: Pick<Settings, "store" | "data" | "storeCaFile">,
 ): Promise<OpenDeliveryStore> {
-  if (store?.kind === "memory") return new MemoryDeliveryStore();
-  try {
-    return await openSqliteDeliveryStore({ directory: store?.folder ?? data });
-  } catch (error) {
-    if (!(error instanceof StoreOpenError)) throw error;
-    const setting = store === undefined ? "data" : "store";
-    throw new StartError(`${setting}: ${error.message}`, 1, { cause: error });
+  const { store, data } = settings;
+  switch (store?.kind) {
+    case "memory":
+      return new MemoryDeliveryStore();
+    case undefined:
+      return await naming("data", () => openSqliteDeliveryStore({ directory: data }));
+    case "sqlite":
+      return await naming("store", () => openSqliteDeliveryStore({ directory: store.folder }));
+    case "postgres":
+    case "redis":
+      return await naming("store", () => openSharedDelivery(settings, store));
   }
 }
 

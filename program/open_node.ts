@@ -36,7 +36,12 @@ export interface OpenedNode {
  */
 export async function openNode(
   settings: Settings,
-  { log, clock }: { readonly log: Log; readonly clock: TokenClock },
+  { log, clock, sharedPorts = false }: {
+    readonly log: Log;
+    readonly clock: TokenClock;
+    /** Whether other processes of this machine listen on the same ports. */
+    readonly sharedPorts?: boolean;
+  },
 ): Promise<OpenedNode> {
   const keys = loadEndpointKeys(settings.data, settings.cryptoKeys);
   if (keys.kind === "failed") throw new StartError(`data: ${keys.problem}`, 1);
@@ -58,6 +63,7 @@ export async function openNode(
     verifyToken: (text) => tokens.verify(text),
     tls,
     telemetry,
+    sharedPorts,
   }).catch((error: unknown) => {
     throw startError(error);
   });

@@ -92,6 +92,8 @@ export interface PipelineOptions {
   readonly retentionMs?: number;
   /** The actor system to run in; without it the pipeline has its own. */
   readonly system?: System;
+  /** The node's name in claims, different for every node and every start; random when absent. */
+  readonly node?: string;
 }
 
 /** Hears nothing. */
@@ -107,7 +109,7 @@ export class Pipeline implements AsyncDisposable {
   /** What ends by the second, for pages. */
   readonly feed: BarFeed = new BarFeed();
   readonly #options: PipelineOptions;
-  readonly #node: string = crypto.randomUUID().slice(0, 8);
+  readonly #node: string;
   readonly #policy: EndpointPolicy;
   readonly #resources = new AsyncDisposableStack();
   #refs: PipelineRefs<HttpConnection> | undefined;
@@ -116,6 +118,7 @@ export class Pipeline implements AsyncDisposable {
   constructor(options: PipelineOptions) {
     const { store, pushHosts = "public", allowedPushOrigins = [], observer = DEAF } = options;
     this.#options = options;
+    this.#node = options.node ?? crypto.randomUUID().slice(-12);
     this.#policy = new EndpointPolicy({ hosts: pushHosts, allowedOrigins: allowedPushOrigins });
     this.service = new DeliveryService({
       store,
@@ -193,7 +196,8 @@ export class Pipeline implements AsyncDisposable {
   }
 
   async #bars(since: number): Promise<readonly Bar[]> {
-    if (this.#refs === undefined) throw new Error("The pipeline has not started");
+    // A node that serves the API alone has delivered nothing.
+    if (this.#refs === undefined) return [];
     return await this.#refs.sinks.monitor.within(BARS_MS).ask("bars", since);
   }
 

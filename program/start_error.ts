@@ -33,6 +33,17 @@ export function startError(error: unknown): StartError {
   return new StartError(messageOf(last), 1, { cause: error });
 }
 
+/** Opens a store; one that cannot be opened is told with the name of its setting, in its own sentence. */
+export async function naming<T>(setting: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    // Every kind of store names its refusals so.
+    if (!(error instanceof Error) || error.name !== "StoreOpenError") throw error;
+    throw new StartError(`${setting}: ${error.message}`, 1, { cause: error });
+  }
+}
+
 /** What an error says, without its name. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -14,6 +14,7 @@ import type { HelloKind, Metrics } from "../transports/api/metrics.ts";
 import { errorText, type Log } from "../transports/command_line/log.ts";
 import type { DeviceDoorEvent } from "../transports/device_socket/listener.ts";
 import type { DoorEvent } from "../transports/http_door/http_door.ts";
+import type { NodePortEvent } from "../transports/node_port/mod.ts";
 import type { EndpointEvent } from "../transports/push_endpoint/ports.ts";
 import { DeliveryTelemetry } from "./delivery_telemetry.ts";
 
@@ -74,6 +75,17 @@ export class Telemetry implements Observer {
         return;
       case "swept":
         return this.#log.debug("swept", { rows: event.rows });
+      case "node_joined":
+        return this.#log.info("node_joined", { node: event.node, url: event.url });
+      case "node_left":
+        return this.#log.info("node_left", { node: event.node });
+      case "node_lost":
+        return this.#log.warn("node_lost", { node: event.node, batches: event.batches });
+      case "lease_lapsed":
+        return this.#log.warn("lease_lapsed", { late_ms: Math.round(event.lateMs) });
+      case "peer_failed":
+        metrics.peerFailed();
+        return this.#log.warn("peer_failed", { node: event.node, reason: event.reason });
     }
   }
 
@@ -154,6 +166,20 @@ export class Telemetry implements Observer {
         return this.#log.error("push_failed", { error: errorText(event.error) });
       case "vapid_verified":
         return this.metrics.vapidVerified(event.draft, event.subject);
+      case "connection_refused":
+        return;
+    }
+  }
+
+  /** An event of the node port. */
+  nodePortEvent(event: NodePortEvent): void {
+    switch (event.kind) {
+      case "taken":
+        return this.metrics.handedOver(event.what, event.items);
+      case "refused":
+        return this.#log.debug("node_refused", { status: event.status, reason: event.reason });
+      case "failed":
+        return this.#log.error("node_port_failed", { error: errorText(event.error) });
       case "connection_refused":
         return;
     }

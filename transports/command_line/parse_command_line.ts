@@ -240,7 +240,8 @@ export function parseCommandLine(
   const reader = new SettingsReader({ flags, env, file, readFile });
   const command = takeCommand(found.name, found.operand, switches, reader);
   const wrong = [...file?.problems ?? [], ...reader.problems];
-  if (wrong.length === 0 && "settings" in command) wrong.push(...checkTogether(command.settings));
+  const isNode = command.name === "serve" || command.name === "check";
+  if (wrong.length === 0 && isNode) wrong.push(...checkTogether(command.settings));
   if (wrong.length > 0) return usageError(wrong);
   return { kind: "run", command, json: switches.has("json") };
 }

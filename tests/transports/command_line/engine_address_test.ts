@@ -49,7 +49,7 @@ Deno.test("addresses of engines name what is wrong with them", () => {
 });
 
 Deno.test("engineAddress() and queue take the engines they are for", () => {
-  const wrong = { kind: "problem", problem: "wrong kind of URL" };
+  const wrong = { kind: "problem", problem: "wrong kind of URL" } as const;
   assertEquals(engineAddress("redis").parse("postgres://h/d"), wrong);
   assertEquals(engineAddress("postgres").parse("redis://h"), wrong);
   assertEquals(queue.parse("postgres://h/d"), wrong);
