@@ -9,8 +9,13 @@ import {
   openRedisMessageStore,
   type RedisMessageStore,
 } from "../../transports/redis_messages/redis_message_store.ts";
+import { migrate } from "../../transports/postgres/mod.ts";
+import {
+  MESSAGES_MIGRATIONS,
+  openPostgresMessageStore,
+} from "../../transports/postgres_messages/postgres_message_store.ts";
 import { openSqliteStore } from "../../transports/sqlite/sqlite_store.ts";
-import type { StoreFixture, StoreSettings } from "./store_world.ts";
+import type { SharedFixture, StoreFixture, StoreSettings } from "./store_world.ts";
 
 /** A store in memory, reopened on its own disk. */
 export function memoryFixture(settings: StoreSettings): Promise<StoreFixture> {
@@ -68,6 +73,46 @@ export function redisFixture(
         store = await openRedisMessageStore({ url, ...settings });
       },
       [Symbol.asyncDispose]: () => store.close(),
+    };
+  };
+}
+
+/** Opens stores in PostgreSQL, each in a schema of its own: `freshUrl` names one that nobody used. */
+export function postgresFixture(
+  freshUrl: () => string,
+): (settings: StoreSettings) => Promise<StoreFixture> {
+  return async (settings) => {
+    const url = freshUrl();
+    await migrate({ url }, [MESSAGES_MIGRATIONS]);
+    let store = await openPostgresMessageStore({ url, ...settings });
+    return {
+      get store() {
+        return store;
+      },
+      async reopen() {
+        await store.close();
+        store = await openPostgresMessageStore({ url, ...settings });
+      },
+      [Symbol.asyncDispose]: () => store.close(),
+    };
+  };
+}
+
+/** Opens two stores in PostgreSQL, as two nodes have them, in a schema of their own. */
+export function sharedPostgresFixture(
+  freshUrl: () => string,
+): (settings: StoreSettings) => Promise<SharedFixture> {
+  return async (settings) => {
+    const url = freshUrl();
+    await migrate({ url }, [MESSAGES_MIGRATIONS]);
+    const one = await openPostgresMessageStore({ url, ...settings });
+    const other = await openPostgresMessageStore({ url, ...settings });
+    return {
+      one,
+      other,
+      async [Symbol.asyncDispose]() {
+        await Promise.all([one.close(), other.close()]);
+      },
     };
   };
 }

@@ -6,8 +6,9 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { MessageStore } from "../../actors/push/ports.ts";
+import { startPostgres } from "../support/postgres_server.ts";
 import { startRedis } from "../support/redis_server.ts";
-import { memoryFixture, redisFixture, sqliteFixture } from "./fixtures.ts";
+import { memoryFixture, postgresFixture, redisFixture, sqliteFixture } from "./fixtures.ts";
 import {
   channelOf,
   type StoreFixture,
@@ -18,6 +19,7 @@ import {
 
 const redis = await startRedis();
 globalThis.addEventListener("unload", () => redis.abandon());
+const postgres = (await startPostgres()).endWithTests();
 
 const USERS = [1, 2, 3].map(uaidOf);
 const CHANNELS = [1, 2].map(channelOf);
@@ -166,6 +168,7 @@ const STORES: readonly (readonly [
 ])[] = [
   ["SqliteStore", sqliteFixture],
   ["RedisMessageStore", redisFixture(() => redis.freshUrl())],
+  ["PostgresMessageStore", postgresFixture(() => postgres.freshUrl())],
 ];
 
 for (const [name, open] of STORES) {

@@ -7,7 +7,9 @@
 import { assertEquals } from "@std/assert";
 import type {
   MessageStore,
+  NodeDirectory,
   PageRequest,
+  Presence,
   PushMessage,
   SaveOutcome,
 } from "../../actors/push/ports.ts";
@@ -18,6 +20,17 @@ export interface StoreFixture extends AsyncDisposable {
   readonly store: MessageStore;
   /** Closes the store and opens it again on the same data. */
   reopen(): Promise<void>;
+}
+
+/** A store that several nodes use, as one of them has it. */
+export type SharedStore = MessageStore & Presence & NodeDirectory;
+
+/** Two nodes' stores on the same data. */
+export interface SharedFixture extends AsyncDisposable {
+  /** The store of one node. */
+  readonly one: SharedStore;
+  /** The store of the other. */
+  readonly other: SharedStore;
 }
 
 /** What a fixture is opened with. */

@@ -68,6 +68,8 @@ function scalarText(value: SqlScalar): string | null {
 }
 
 function elementOf(value: SqlScalar): string {
+  // Nothing in it needs escaping but its own beginning: bodies are long.
+  if (value instanceof Uint8Array) return `"\\\\x${value.toHex()}"`;
   const text = scalarText(value);
   if (text === null) return "NULL";
   return typeof value === "number" || typeof value === "bigint" || typeof value === "boolean"
