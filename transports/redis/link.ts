@@ -14,8 +14,6 @@ import { Buffer as NodeBuffer } from "node:buffer";
 import { createClient, createCluster, RESP_TYPES } from "redis";
 import type { RedisAddress } from "./address.ts";
 import {
-  BLOCK_MAX_MS,
-  CALL_TIMEOUT_MS,
   CONNECT_TIMEOUT_MS,
   PING_INTERVAL_MS,
   RECONNECT_DELAY_MAX_MS,
@@ -30,8 +28,8 @@ export interface LinkOptions {
   readonly caCert: string | undefined;
   /** The name under which Redis lists the connection. */
   readonly clientName: string;
-  /** Whether it waits for answers longer than a call takes. */
-  readonly blocking: boolean;
+  /** How long the other side may be silent, in milliseconds, until it is taken to be away. */
+  readonly silenceMaxMs: number;
   /** Told each time a connection is ready, before anything is sent over it. */
   readonly onReady: () => void;
 }
@@ -63,11 +61,11 @@ function reconnectDelay(retries: number): number {
 
 /** What both kinds of connection are made with. */
 function clientOptions(options: LinkOptions, isOpen: () => boolean) {
-  const { address, caCert, clientName, blocking } = options;
+  const { address, caCert, clientName, silenceMaxMs } = options;
   const socket = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     // A connection that has nothing to say is pinged, so silence means that the peer is away.
-    socketTimeout: CALL_TIMEOUT_MS + (blocking ? BLOCK_MAX_MS : 0),
+    socketTimeout: silenceMaxMs,
     // The first connection is tried once: whoever starts a program wants to know what is wrong.
     reconnectStrategy: (retries: number) => isOpen() ? reconnectDelay(retries) : false as const,
   };
@@ -79,7 +77,7 @@ function clientOptions(options: LinkOptions, isOpen: () => boolean) {
     name: clientName,
     disableOfflineQueue: true,
     disableClientInfo: true,
-    pingInterval: PING_INTERVAL_MS,
+    pingInterval: Math.min(PING_INTERVAL_MS, silenceMaxMs / 2),
     maintNotifications: "disabled" as const,
     // The library's own timeout ends only calls that were not yet written, at the price of a timer each.
     commandOptions: { typeMapping: TYPE_MAPPING, timeout: 0 },

@@ -2,8 +2,8 @@
  * A connection to Redis as everything that stands on Redis uses it: commands and scripts with a
  * deadline each, a bound on how many are on their way, and errors with a code.
  *
- * Invariants: every call ends, within {@link CALL_TIMEOUT_MS} and a quarter of a second (plus what a
- * blocking read asked for); at most {@link PENDING_MAX} calls are held in memory; calls over one
+ * Invariants: every call ends, within its timeout and a quarter of a second (plus what a blocking
+ * read asked for); at most {@link PENDING_MAX} calls are held in memory; calls over one
  * connection take effect in the order they were made; a lost connection is made again by itself, and
  * one on which a call found no answer in time is given up and replaced, since a peer may vanish without
  * closing it.
@@ -62,6 +62,8 @@ export interface RedisOptions {
   readonly caCert?: string;
   /** The name under which Redis lists the connection; `heliograph` by default. No spaces. */
   readonly clientName?: string;
+  /** How long one call may take, in milliseconds; {@link CALL_TIMEOUT_MS} by default. */
+  readonly callTimeoutMs?: number;
 }
 
 /** A part of a command: text, whole number or bytes. */
@@ -98,6 +100,7 @@ export class Redis implements AsyncDisposable {
   readonly #address: RedisAddress;
   readonly #options: RedisOptions;
   readonly #blocking: boolean;
+  readonly #timeoutMs: number;
   readonly #pending = new Set<Pending>();
   /** Digests of the scripts that were sent over this connection. */
   readonly #scripts = new Set<string>();
@@ -112,8 +115,10 @@ export class Redis implements AsyncDisposable {
     this.#address = parseRedisAddress(options.url);
     this.#options = options;
     this.#blocking = blocking;
+    this.#timeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
     this.#link = this.#makeLink();
-    this.#deadlines = setInterval(() => this.#endOverdue(), DEADLINE_CHECK_MS);
+    const checkMs = Math.min(DEADLINE_CHECK_MS, this.#timeoutMs / 4);
+    this.#deadlines = setInterval(() => this.#endOverdue(), checkMs);
   }
 
   /** For {@link openRedis}. */
@@ -153,10 +158,13 @@ export class Redis implements AsyncDisposable {
    */
   call(args: readonly Argument[], target: Target = {}): Promise<unknown> {
     const { key, type, blockMs = 0 } = target;
-    const timeoutMs = CALL_TIMEOUT_MS + Math.min(blockMs, BLOCK_MAX_MS);
     const keys = key === undefined ? [] : [key];
     const action = `run ${String(args[0])}`;
-    return this.#explained(this.#send(key, args, timeoutMs), { action, keys, typeAt: () => type });
+    return this.#explained(this.#send(key, args, Math.min(blockMs, BLOCK_MAX_MS)), {
+      action,
+      keys,
+      typeAt: () => type,
+    });
   }
 
   /**
@@ -180,7 +188,7 @@ export class Redis implements AsyncDisposable {
   /** Sends a command to every master of a cluster, to the one Redis otherwise. */
   async callAll(args: readonly Argument[]): Promise<readonly unknown[]> {
     const action = `run ${String(args[0])}`;
-    const replies = this.#track((link) => link.sendToAll(args.map(wire)), CALL_TIMEOUT_MS);
+    const replies = this.#track((link) => link.sendToAll(args.map(wire)));
     return await this.#explained(replies, { action, keys: [], typeAt: () => undefined });
   }
 
@@ -219,7 +227,7 @@ export class Redis implements AsyncDisposable {
       address: this.#address,
       caCert: this.#options.caCert,
       clientName: this.#options.clientName ?? "heliograph",
-      blocking: this.#blocking,
+      silenceMaxMs: this.#timeoutMs + (this.#blocking ? BLOCK_MAX_MS : 0),
       // A Redis that was restarted, or another one in its place, does not know the scripts.
       onReady: () => this.#scripts.clear(),
     };
@@ -238,19 +246,19 @@ export class Redis implements AsyncDisposable {
     this.#scripts.add(script.sha);
     const byName = known ? ["EVALSHA", script.sha] : ["EVAL", script.source];
     try {
-      return await this.#send(keys[0], [...byName, ...rest], CALL_TIMEOUT_MS);
+      return await this.#send(keys[0], [...byName, ...rest]);
     } catch (error) {
       if (replyWord(error) !== "NOSCRIPT") throw error;
-      return await this.#send(keys[0], ["EVAL", script.source, ...rest], CALL_TIMEOUT_MS);
+      return await this.#send(keys[0], ["EVAL", script.source, ...rest]);
     }
   }
 
-  #send(key: string | undefined, args: readonly Argument[], timeoutMs: number): Promise<unknown> {
-    return this.#track((link) => link.send(key, args.map(wire)), timeoutMs);
+  #send(key: string | undefined, args: readonly Argument[], blockMs = 0): Promise<unknown> {
+    return this.#track((link) => link.send(key, args.map(wire)), blockMs);
   }
 
   /** Gives a call its place among those on their way, and its deadline. */
-  #track<T>(send: (link: Link) => Promise<T>, timeoutMs: number): Promise<T> {
+  #track<T>(send: (link: Link) => Promise<T>, blockMs = 0): Promise<T> {
     if (this.#closed !== undefined) {
       return Promise.reject(new StoreError("closed", `Cannot ${SERVER}: it is closed`));
     }
@@ -260,7 +268,8 @@ export class Redis implements AsyncDisposable {
     }
     this.#inFlight++;
     return new Promise((resolve, reject) => {
-      const pending = { link: this.#link, endsAt: performance.now() + timeoutMs, reject };
+      const endsAt = performance.now() + this.#timeoutMs + blockMs;
+      const pending = { link: this.#link, endsAt, reject };
       this.#pending.add(pending);
       // A call holds its place until the connection lets go of it, not until its deadline.
       send(this.#link).then(resolve, reject).finally(() => {
@@ -276,7 +285,7 @@ export class Redis implements AsyncDisposable {
     const now = performance.now();
     const overdue = [...this.#pending].filter(({ endsAt }) => endsAt <= now);
     if (overdue.length === 0) return;
-    const words = `${this.#address.place} did not answer within ${CALL_TIMEOUT_MS / 1000} s`;
+    const words = `${this.#address.place} did not answer within ${this.#timeoutMs / 1000} s`;
     for (const { reject } of overdue) {
       reject(new StoreError("unavailable", `Cannot ${SERVER}: ${words}`));
     }
@@ -314,7 +323,7 @@ export class Redis implements AsyncDisposable {
     for (const [place, key] of sent.keys.entries()) {
       const expected = sent.typeAt(place);
       if (expected === undefined) continue;
-      const type = await this.#send(key, ["TYPE", key], CALL_TIMEOUT_MS).then(textReply, () => "");
+      const type = await this.#send(key, ["TYPE", key]).then(textReply, () => "");
       if (type !== "" && type !== "none" && type !== expected) {
         const words = `key ${quoted(key)} is ${article(type)}, expected ${article(expected)}`;
         return new StoreError("wrong_type", `Cannot ${sent.action}: ${words}`, { cause });

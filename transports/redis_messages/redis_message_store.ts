@@ -37,7 +37,13 @@ import type {
 import { type Durability, readDurability } from "../redis/durability.ts";
 import { invariant } from "../redis/errors.ts";
 import { hashOf, hashOfNames, integerField, textField } from "../redis/hashes.ts";
-import { type Argument, openRedis, type Redis, type RedisScript } from "../redis/redis.ts";
+import {
+  type Argument,
+  openRedis,
+  type Redis,
+  type RedisOptions,
+  type RedisScript,
+} from "../redis/redis.ts";
 import { arrayReply, bytesReply, integerReply, textReply } from "../redis/replies.ts";
 import { claimSchema } from "../redis/schema.ts";
 import { Keys, PLACES, SCHEMA_PART, SCHEMA_VERSION } from "./keys.ts";
@@ -59,6 +65,7 @@ import {
   SWEEP_USER,
 } from "./scripts.ts";
 
+export type { RedisOptions } from "../redis/redis.ts";
 export type { Durability } from "../redis/durability.ts";
 export {
   StoreError,
@@ -83,13 +90,7 @@ export type {
 } from "../message_store/records.ts";
 
 /** How a store is opened. */
-export interface RedisMessageStoreOptions {
-  /** The address, see `openRedis`. */
-  readonly url: string;
-  /** Certificates of authorities to trust with `rediss://`, PEM; the system's when absent. */
-  readonly caCert?: string;
-  /** The name under which Redis lists the connection; `heliograph` by default. */
-  readonly clientName?: string;
+export interface RedisMessageStoreOptions extends RedisOptions {
   /** Seconds after its last hello at which a user agent lapses; default 60 days, as in autopush. */
   readonly userLifetimeSeconds?: number;
   /** Wall-clock time; default is the machine's. */
@@ -122,12 +123,7 @@ export class RedisMessageStore implements AsyncDisposable {
 
   /** For {@link openRedisMessageStore}. */
   static async open(options: RedisMessageStoreOptions): Promise<RedisMessageStore> {
-    const { url, caCert, clientName } = options;
-    const redis = await openRedis({
-      url,
-      ...(caCert !== undefined && { caCert }),
-      ...(clientName !== undefined && { clientName }),
-    });
+    const redis = await openRedis(options);
     try {
       await claimSchema(redis, SCHEMA_PART, SCHEMA_VERSION);
       return new RedisMessageStore(redis, options);
