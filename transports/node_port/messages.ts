@@ -10,8 +10,8 @@
  * Invariant: what was read is in every field what a node of this version would have written; a body
  * has memory of its own, since it may wait long after the request is forgotten.
  *
- * Why JSON and not bytes with lengths: at 1,000 bytes of body a message costs 2.3 µs here against 1.6,
- * less than a tenth of what it costs to hand it to its device, and both forms of request are one.
+ * Why JSON and not bytes with lengths: writing and reading a message of 1,000 bytes takes 2.3 µs
+ * against 1.6, of the 8 that it costs both nodes in a block, and one form serves both requests.
  *
  * @module
  */

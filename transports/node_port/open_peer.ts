@@ -1,13 +1,13 @@
 /**
  * The client of a node port: another node as a {@link Peer}.
  *
- * A call is split into blocks that follow each other, so that the messages of one device keep their
- * order. Invariants: every call ends, at the latest when its deadline has passed; at most
+ * A call is split into blocks that follow each other, so that its messages arrive in their order; two
+ * calls at once may overtake each other. Invariants: every call ends, at the latest when its deadline has passed; at most
  * `PEER_CONNECTIONS_MAX` connections are open and `CALLS_MAX` calls under way; nothing is sent twice,
  * but for a request that was refused because of its token.
  *
  * Why `node:http` and not `fetch`: it says by a code why a connection failed, asks no proxy of the
- * environment, and sends small blocks 1.7 times as fast.
+ * environment, and sends 1.7 times as many requests with one message.
  *
  * @example
  * ```ts
