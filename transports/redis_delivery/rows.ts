@@ -1,0 +1,182 @@
+/**
+ * Reads the two logs: rows of deliveries, and tallies of batches.
+ *
+ * The rows of one result are one value, kept under the position of the last of them. So a page begins
+ * with the first value whose last row is still to come, and one value may give several pages.
+ *
+ * @module
+ */
+
+import {
+  type DeliveriesPage,
+  type DeliveryRow,
+  OUTCOMES,
+  type Tally,
+} from "../delivery_store/records.ts";
+import { damaged, type Hash, hashOf, integerField, textField } from "../redis/hashes.ts";
+import { arrayReply, textReply } from "../redis/replies.ts";
+import { deviceOf, parsed, platformOf } from "./codes.ts";
+import { inSlices, type Keyspace, textsReply } from "./keyspace.ts";
+import { PAGE_MAX } from "./limits.ts";
+
+/** Values of rows asked for at once: with a thousand rows each, some MiB. */
+const VALUES_AT_ONCE = 32;
+
+/** Positions looked up at once. */
+const POSITIONS_AT_ONCE = 256;
+
+const FIELDS = [
+  "notification",
+  "app",
+  "app_id",
+  "direct",
+  "platform",
+  "attempts",
+  "at",
+  "count",
+  "rows",
+] as const;
+
+/** A row, and the app whose device its number means, empty when it means none. */
+interface Found {
+  readonly row: Omit<DeliveryRow, "device">;
+  readonly appId: string;
+}
+
+/** A page of rows of all notifications. */
+export function readRows(
+  keys: Keyspace,
+  after: number,
+  limit: number,
+): Promise<readonly DeliveryRow[]> {
+  return readPage(keys, "rows", after, limit, () => true);
+}
+
+/** A page of rows of one notification. */
+export function readDeliveries(
+  keys: Keyspace,
+  { notification, after, limit, outcome }: DeliveriesPage,
+): Promise<readonly DeliveryRow[]> {
+  const kind = outcome === undefined ? "" : `:${OUTCOMES.indexOf(outcome)}`;
+  const wanted = (row: Found["row"]) => outcome === undefined || row.outcome === outcome;
+  return readPage(keys, `rows:${notification}${kind}`, after, limit, wanted);
+}
+
+async function readPage(
+  keys: Keyspace,
+  index: string,
+  after: number,
+  limit: number,
+  wanted: (row: Found["row"]) => boolean,
+): Promise<readonly DeliveryRow[]> {
+  const max = Math.min(limit, PAGE_MAX);
+  const found: Found[] = [];
+  let start = after;
+  while (found.length < max) {
+    const range = [`(${start}`, "+inf", "BYSCORE", "LIMIT", 0, POSITIONS_AT_ONCE] as const;
+    const lasts = textsReply(await keys.command("zset", "ZRANGE", index, ...range));
+    for (let place = 0; place < lasts.length && found.length < max;) {
+      // As many values as have the rows that are missing, if no other log has any between them.
+      const until = start + max - found.length;
+      const part = lasts.slice(place, place + VALUES_AT_ONCE);
+      const enough = part.findIndex((last) => Number(last) >= until);
+      const asked = enough < 0 ? part : part.slice(0, enough + 1);
+      const values = await inSlices(asked, VALUES_AT_ONCE, (last) => readValue(keys, last));
+      found.push(...values.flat().filter(({ row }) => row.position > after && wanted(row)));
+      place += asked.length;
+      start = Number(asked.at(-1));
+    }
+    if (lasts.length < POSITIONS_AT_ONCE) break;
+  }
+  return await named(keys, found.slice(0, max));
+}
+
+/** The rows of one value; none when it was swept meanwhile. */
+async function readValue(keys: Keyspace, last: string): Promise<readonly Found[]> {
+  const hash = await keys.fields(`row:${last}`, FIELDS);
+  if (hash === undefined) return [];
+  const lines = textField(hash, "rows").replaceAll("\n", ",");
+  const rows = parsed(hash.key, "rows", `[${lines}]`);
+  if (!Array.isArray(rows) || rows.length !== integerField(hash, "count")) {
+    throw damaged(hash.key, "rows", "has not as many rows as it says");
+  }
+  const common = {
+    notification: textField(hash, "notification"),
+    app: textField(hash, "app"),
+    platform: platformOf(integerField(hash, "platform")),
+    attempts: integerField(hash, "attempts"),
+    at: integerField(hash, "at"),
+  };
+  const appId = integerField(hash, "direct") === 1 ? "" : textField(hash, "app_id");
+  const before = Number(last) - rows.length + 1;
+  return rows.map((values, place) => {
+    const row = { position: before + place, ...common, ...settledOf(hash, values) };
+    return { row, appId };
+  });
+}
+
+function settledOf(hash: Hash, values: unknown) {
+  if (Array.isArray(values)) {
+    const [number, address, kind, status, reason, before]: readonly unknown[] = values;
+    const outcome = typeof kind === "number" ? OUTCOMES[kind] : undefined;
+    const registeredBefore = typeof before === "number" ? before : undefined;
+    if (
+      typeof number === "number" && typeof address === "string" && outcome !== undefined &&
+      typeof status === "number" && typeof reason === "string"
+    ) {
+      return { number, address, outcome, status, reason, registeredBefore };
+    }
+  }
+  throw damaged(hash.key, "rows", "has a row that is none");
+}
+
+/** Rows with the ids of their devices, as far as they are there. */
+async function named(keys: Keyspace, found: readonly Found[]): Promise<readonly DeliveryRow[]> {
+  const key = keys.key("devices");
+  const wanted = [...new Set(found.flatMap(({ row, appId }) => appId === "" ? [] : [row.number]))];
+  const records = await keys.values("devices", wanted);
+  const recordOf = new Map(wanted.map((number, place) => [number, records[place]]));
+  return found.map(({ row, appId }) => {
+    const record = appId === "" ? undefined : recordOf.get(row.number);
+    const owned = record && deviceOf(key, row.number, row.platform, record);
+    return { ...row, device: owned?.appId === appId ? owned.device.id : undefined };
+  });
+}
+
+/** A page of tallies. */
+export async function readTallies(
+  keys: Keyspace,
+  after: number,
+  limit: number,
+): Promise<readonly Tally[]> {
+  const range = [`${after + 1}-0`, "+", "COUNT", Math.min(limit, PAGE_MAX)] as const;
+  const key = keys.key("tallies");
+  return arrayReply(await keys.command("stream", "XRANGE", "tallies", ...range)).map((entry) => {
+    const [id, fields] = arrayReply(entry);
+    const position = Number(/^(\d+)-0$/.exec(textReply(id))?.[1]);
+    const hash = hashOf(key, fields);
+    if (hash === undefined || !Number.isSafeInteger(position)) {
+      throw damaged(key, textReply(id), "is no tally");
+    }
+    return tallyOf(hash, position);
+  });
+}
+
+function tallyOf(hash: Hash, position: number): Tally {
+  return {
+    position,
+    notification: textField(hash, "notification"),
+    app: textField(hash, "app"),
+    platform: platformOf(integerField(hash, "platform")),
+    at: integerField(hash, "at"),
+    outcomes: {
+      delivered: integerField(hash, "delivered"),
+      token_invalid: integerField(hash, "token_invalid"),
+      rejected: integerField(hash, "rejected"),
+      expired: integerField(hash, "expired"),
+      failed: integerField(hash, "failed"),
+      cancelled: integerField(hash, "cancelled"),
+    },
+    retries: integerField(hash, "retries"),
+  };
+}

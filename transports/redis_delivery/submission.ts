@@ -1,0 +1,187 @@
+/**
+ * Hands notifications and recipients to Redis.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import type {
+  Audience,
+  DirectRecipient,
+  NotificationState,
+  Submission,
+  SubmitOutcome,
+} from "../delivery_store/records.ts";
+import { invariant, StoreError } from "../redis/errors.ts";
+import { damaged, optionalTextField } from "../redis/hashes.ts";
+import type { Argument } from "../redis/redis.ts";
+import { arrayReply, textReply } from "../redis/replies.ts";
+import { batchMaxOf, checkKeys, platformNumber, PLATFORMS } from "./codes.ts";
+import { type Keyspace, slices } from "./keyspace.ts";
+import { ADDED_TTL_MS, BATCH_RECIPIENTS_MAX, DIRECT_MAX, UNKNOWN_CALLS_MAX } from "./limits.ts";
+import { ADD_RECIPIENTS, SUBMIT } from "./scripts/notifications.ts";
+
+/** Accepts a notification. */
+export async function submit(keys: Keyspace, submission: Submission): Promise<SubmitOutcome> {
+  const { notification, audience, idempotencyKey, digest } = submission;
+  const { id, createdAt, sendAt, expiresAt, ratePerSecond } = notification;
+  const listed = audience.kind === "direct" || audience.kind === "open";
+  const names = namesOf(audience);
+  const recipients = audience.kind === "direct" ? audience.recipients : [];
+  const [answer, owner] = arrayReply(
+    await keys.run(
+      SUBMIT,
+      notification.app,
+      id,
+      idempotencyKey === undefined ? "" : `=${idempotencyKey}`,
+      digest,
+      firstState(audience, sendAt > createdAt),
+      listed ? 1 : 0,
+      sendAt,
+      expiresAt,
+      ratePerSecond ?? "",
+      expandAt(audience, submission),
+      createdAt,
+      JSON.stringify(notification),
+      audience.kind,
+      names.length,
+      ...names,
+      ...chunksOf(recipients, ratePerSecond),
+    ),
+  );
+  const kind = textReply(answer);
+  switch (kind) {
+    case "accepted":
+    case "repeated":
+      return { kind, id: textReply(owner) };
+    case "conflict":
+    case "no_app":
+      return { kind };
+  }
+  invariant(false, `a submission came to "${kind}"`);
+}
+
+function firstState(audience: Audience, later: boolean): NotificationState {
+  switch (audience.kind) {
+    case "open":
+      return "open";
+    case "direct":
+      return later ? "scheduled" : "sending";
+    case "devices":
+    case "users":
+    case "tags":
+    case "all":
+      return later ? "scheduled" : "expanding";
+  }
+}
+
+/** When an audience is to be expanded; an open notification is closed by its end. */
+function expandAt(audience: Audience, { notification }: Submission): number | "" {
+  switch (audience.kind) {
+    case "open":
+      return notification.expiresAt;
+    case "direct":
+      return "";
+    case "devices":
+    case "users":
+    case "tags":
+    case "all":
+      return notification.sendAt;
+  }
+}
+
+/** The names of an audience, each once. */
+function namesOf(audience: Audience): readonly string[] {
+  switch (audience.kind) {
+    case "devices":
+      return [...new Set(audience.devices)];
+    case "users":
+      return [...new Set(audience.users)];
+    case "tags":
+      return [...new Set(audience.tags)];
+    case "all":
+    case "open":
+    case "direct":
+      return [];
+  }
+}
+
+/** Direct recipients as scripts take them: platform, count, addresses and keys of each batch. */
+function chunksOf(
+  recipients: readonly DirectRecipient[],
+  rate: number | undefined,
+): readonly Argument[] {
+  invariant(recipients.length <= DIRECT_MAX, `${recipients.length} recipients in a call`);
+  for (const recipient of recipients) checkKeys(recipient);
+  const size = batchMaxOf(rate, BATCH_RECIPIENTS_MAX);
+  return PLATFORMS.flatMap((platform) => {
+    const own = recipients.filter((recipient) => recipient.platform === platform);
+    return slices(own, size).flatMap((part) => [
+      platformNumber(platform),
+      part.length,
+      JSON.stringify(part.map(({ address }) => address)),
+      Buffer.concat(part.map(({ keys }) => keys ?? new Uint8Array())).toString("base64"),
+    ]);
+  });
+}
+
+/**
+ * Adds recipients to open notifications, each call once. Adding is the one call whose repetition would
+ * count twice, and when the connection is lost nobody knows whether it took effect. So each call has a
+ * name that Redis remembers for a while, and a call that is repeated after such a failure keeps its name.
+ */
+export class Additions {
+  readonly #keys: Keyspace;
+  /** Names of calls of unknown outcome, by what they were about. */
+  readonly #unknown = new Map<string, string>();
+
+  /** For the notifications in these keys. */
+  constructor(keys: Keyspace) {
+    this.#keys = keys;
+  }
+
+  /** Adds recipients to a notification. */
+  async add(
+    id: string,
+    recipients: readonly DirectRecipient[],
+  ): Promise<"added" | "unknown" | "closed"> {
+    const hash = await this.#keys.fields(`notification:${id}`, ["state", "rate"]);
+    if (hash === undefined) return "unknown";
+    const rate = optionalTextField(hash, "rate");
+    if (rate !== undefined && !(Number(rate) > 0)) throw damaged(hash.key, "rate", "is no rate");
+    const chunks = chunksOf(recipients, rate === undefined ? undefined : Number(rate));
+    const about = this.#unknown.size === 0 ? undefined : subjectOf(id, chunks);
+    const name = (about && this.#unknown.get(about)) ?? crypto.randomUUID();
+    try {
+      const reply = await this.#keys.run(ADD_RECIPIENTS, id, name, ADDED_TTL_MS, ...chunks);
+      if (about !== undefined) this.#unknown.delete(about);
+      const outcome = textReply(reply);
+      invariant(isAddition(outcome), `adding recipients came to "${outcome}"`);
+      return outcome;
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "unavailable") {
+        this.#remember(about ?? subjectOf(id, chunks), name);
+      }
+      throw error;
+    }
+  }
+
+  #remember(about: string, name: string): void {
+    const [oldest] = this.#unknown.keys();
+    if (this.#unknown.size >= UNKNOWN_CALLS_MAX && oldest !== undefined) {
+      this.#unknown.delete(oldest);
+    }
+    this.#unknown.set(about, name);
+  }
+}
+
+function isAddition(text: string): text is "added" | "unknown" | "closed" {
+  return text === "added" || text === "unknown" || text === "closed";
+}
+
+function subjectOf(id: string, chunks: readonly Argument[]): string {
+  const hash = createHash("sha256").update(id);
+  for (const part of chunks) hash.update(`\n${part}`);
+  return hash.digest("base64");
+}
