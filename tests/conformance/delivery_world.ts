@@ -37,6 +37,14 @@ export interface DeliveryFixture extends AsyncDisposable {
   corrupt(batch: number): Promise<void>;
 }
 
+/** Two nodes' stores on the same data. */
+export interface SharedDeliveryFixture extends AsyncDisposable {
+  /** The store of one node. */
+  readonly one: Store;
+  /** The store of the other. */
+  readonly other: Store;
+}
+
 /** What a fixture is opened with. */
 export interface DeliverySettings {
   /** The wall clock of the store. */
