@@ -25,7 +25,7 @@ import { logProcessEvent } from "./processes/events.ts";
 import { DRAIN_MS } from "./processes/limits.ts";
 import { ownCommand } from "./processes/own_command.ts";
 import { runParent } from "./processes/parent.ts";
-import { StartError } from "./start_error.ts";
+import { listening, StartError } from "./start_error.ts";
 import { VERSION } from "./version.ts";
 
 const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
@@ -111,6 +111,7 @@ async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): P
   if (keys.kind === "failed") throw new StartError(`data: ${keys.problem}`, 1);
   const token = loadApiToken(data, settings.apiToken);
   if (token.kind === "failed") throw new StartError(`data: ${token.problem}`, 1);
+  await refuseTakenPorts(settings);
   const command = await ownCommand();
   const stop = new AbortController();
   const kill = new AbortController();
@@ -135,6 +136,27 @@ async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): P
       );
     },
   });
+}
+
+/**
+ * Ports that are shared can be taken twice: that another program, or another parent, listens already
+ * shows only to one who does not share.
+ */
+async function refuseTakenPorts(settings: Settings): Promise<void> {
+  const { host: hostname, endpointPort, devicePort, apiPort, roles } = settings;
+  const doors = [
+    ["endpoint", "endpoint-port", endpointPort],
+    ["devices", "device-port", devicePort],
+    ["api", "api-port", apiPort],
+  ] as const;
+  for (const [role, setting, port] of doors) {
+    if (!roles.includes(role)) continue;
+    using _free = await listening(
+      setting,
+      { hostname, port },
+      () => Deno.listen({ hostname, port }),
+    );
+  }
 }
 
 function tellReady({ ports, id }: Node, log: Log): void {

@@ -12,7 +12,7 @@
  * @module
  */
 
-import { StartError } from "../start_error.ts";
+import { messageOf, StartError } from "../start_error.ts";
 import type { ChildCommand } from "./child_handle.ts";
 
 /** What the flags that allow to run programs look like; `--allow-all` stays what it is. */
@@ -68,7 +68,12 @@ async function recordedWords(program: string): Promise<readonly string[]> {
     stdin: "null",
     stderr: "null",
   });
-  const { success, stdout } = await command.output();
+  const { success, stdout } = await command.output().catch((error: unknown) => {
+    // What the dynamic linker is told by the environment takes a permission of its own.
+    throw new StartError(`processes: cannot start others: ${messageOf(error)}`, 1, {
+      cause: error,
+    });
+  });
   if (!success || stdout.length === 0) throw unknownCommand("the system has no record of it");
   // Each word ends with a NUL.
   return new TextDecoder().decode(stdout).split("\0").slice(0, -1);

@@ -23,7 +23,8 @@ class Parent implements AsyncDisposable {
   readonly #gone: Promise<unknown>;
 
   constructor(...flags: readonly string[]) {
-    const ports = ["--endpoint-port", "0", "--device-port", "0", "--api-port", "0"];
+    const ports = ["--endpoint-port", "--device-port", "--api-port"]
+      .flatMap((port) => flags.includes(port) ? [] : [port, "0"]);
     this.#process = new Deno.Command(Deno.execPath(), {
       args: ["run", ...taskFlags(), "mod.ts", "serve", "--json", "--data", this.#data]
         .concat(ports, flags),
@@ -152,11 +153,11 @@ Deno.test("serve --processes kills a child that hangs, and starts it again", asy
   assertEquals(await isReady(apiPort), true);
 });
 
-/** Starts that fail: the flags, the status, and the sentence that is told once. */
+/** Starts that fail: the flags, how many children were started, and the sentence that is told once. */
 const FAILURES: readonly (readonly [
   title: string,
   flags: readonly string[],
-  status: number,
+  children: number,
   sentence: RegExp,
 ])[] = [
   [
@@ -168,22 +169,33 @@ const FAILURES: readonly (readonly [
   [
     "an address of another machine",
     [...ONE, "--host", "192.0.2.1"],
-    1,
+    0,
     /^heliograph: host: 192\.0\.2\.1 is no address of this machine/,
   ],
 ];
 
-for (const [title, flags, status, sentence] of FAILURES) {
-  Deno.test(`serve --processes ends with the child's status and its one sentence: ${title}`, async () => {
+for (const [title, flags, children, sentence] of FAILURES) {
+  Deno.test(`serve --processes ends 1 with one sentence and restarts nothing: ${title}`, async () => {
     await using parent = new Parent(...flags);
-    assertEquals(await parent.ended(), status);
+    assertEquals(await parent.ended(), 1);
     assertEquals(parent.sentences.length, 1);
     assertMatch(parent.sentences[0] ?? "", sentence);
     assertEquals(parent.printed.size, 0);
     const started = parent.lines.all.filter(({ event }) => event === "child_started");
-    assertEquals(started.length, 1);
+    assertEquals(started.length, children);
   });
 }
+
+Deno.test("serve --processes does not share the ports of another parent", async () => {
+  await using first = new Parent(...ONE);
+  const { apiPort } = await first.ready();
+  await using second = new Parent(...ONE, "--api-port", `${apiPort}`);
+  assertEquals(await second.ended(), 1);
+  assertMatch(
+    second.sentences.join("\n"),
+    new RegExp(`^heliograph: api-port: port ${apiPort} is in use`),
+  );
+});
 
 Deno.test("a process told by hand that it is a child refuses to be one", async () => {
   const command = new Deno.Command(Deno.execPath(), {

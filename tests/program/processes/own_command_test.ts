@@ -32,8 +32,13 @@ for (
   });
 }
 
-async function run(flags: readonly string[], ...args: readonly string[]) {
+async function run(
+  flags: readonly string[],
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
   const command = new Deno.Command(Deno.execPath(), {
+    env,
     args: ["run", "--no-prompt", "--no-lock", ...flags, PROGRAM, ...args],
     stdin: "null",
   });
@@ -46,7 +51,7 @@ Deno.test("ownCommand() keeps flags, denials and arguments as they were written,
   const flags = ["--v8-flags=--max-semi-space-size=4", "--allow-net", "--deny-net=10.0.0.0/8"];
   const granted = [...flags, "--allow-read", `--allow-run=${Deno.execPath()}`];
   const args = ["serve", "two words", "", "--", "ünï"];
-  const { code, stdout, stderr } = await run(granted, ...args);
+  const { code, stdout, stderr } = await run(granted, args);
   assertEquals([code, stderr], [0, ""]);
   const kept = ["run", "--no-prompt", "--no-lock", ...flags, "--allow-read", PROGRAM, ...args];
   assertEquals(JSON.parse(stdout), { program: Deno.execPath(), args: kept });
@@ -56,4 +61,11 @@ Deno.test("ownCommand() says which permission it needs", async () => {
   const { code, stdout } = await run(["--allow-read"]);
   assertEquals(code, 2);
   assertMatch(stdout, /^processes: .* Add --allow-run=deno$/);
+});
+
+Deno.test("ownCommand() says what the runtime refuses: here a variable of the dynamic linker", async () => {
+  const granted = ["--allow-read", `--allow-run=${Deno.execPath()}`];
+  const { code, stdout } = await run(granted, [], { LD_LIBRARY_PATH: "/nowhere" });
+  assertEquals(code, 1);
+  assertMatch(stdout, /^processes: cannot start others: Requires --allow-run .*LD_LIBRARY_PATH/);
 });
