@@ -11,8 +11,8 @@ import { infoFields } from "./server.ts";
 
 /** What was found out about a Redis. */
 export interface Durability {
-  /** How much a crash loses: nothing, about a second, everything since the last snapshot; or it was not told. */
-  readonly loses: "nothing" | "a_second" | "since_snapshot" | "unknown";
+  /** How much of what was answered a crash loses: what the sync of the append-only file leaves open, or all since the last snapshot. */
+  readonly loses: "nothing" | "a_second" | "half_a_minute" | "since_snapshot" | "unknown";
   /** Whether it may remove keys when its memory is full; `undefined` when it was not told. */
   readonly evicts: boolean | undefined;
   /** The same in sentences, without a stop at the end of the last. */
@@ -45,6 +45,8 @@ const LOSES: Readonly<Record<Durability["loses"], string>> = {
   nothing: "A crash of Redis loses nothing that was answered (appendonly yes, appendfsync always)",
   a_second:
     "A crash of Redis may lose what was answered in the last second or two (appendonly yes, appendfsync everysec); appendfsync always loses nothing",
+  half_a_minute:
+    "A crash of the machine may lose what was answered in the last half a minute: when the append-only file reaches the disk is left to the system (appendonly yes, appendfsync no). Set appendfsync always to lose nothing",
   since_snapshot:
     "A crash of Redis loses everything since its last snapshot: it writes no append-only file (appendonly no). Set appendonly yes and appendfsync always to lose nothing",
   unknown:
@@ -59,6 +61,8 @@ function losesOf(aof: string | undefined, appendfsync: string | undefined): Dura
       return "nothing";
     case "everysec":
       return "a_second";
+    case "no":
+      return "half_a_minute";
     default:
       return "unknown";
   }

@@ -155,7 +155,7 @@ function openSentence(code: StoreOpenErrorCode, place: string, words: string): s
     case "not_redis":
       return `Cannot use Redis at ${place}: what answers there is not Redis`;
     case "unreachable":
-      return `Cannot reach Redis at ${place}: ${words}. Is it running, and is the address right?`;
+      return `Cannot reach Redis at ${place}: ${words}. Is it running, is the address right, and is it rediss:// exactly where Redis speaks TLS?`;
     case "cluster_mismatch":
       return `Cannot use Redis at ${place}: it is no cluster. Leave "cluster=true" out of the address`;
     case "bad_address":

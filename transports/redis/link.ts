@@ -63,7 +63,7 @@ function reconnectDelay(retries: number): number {
 function clientOptions(options: LinkOptions, isOpen: () => boolean) {
   const { address, caCert, clientName, silenceMaxMs } = options;
   const socket = {
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: Math.min(CONNECT_TIMEOUT_MS, silenceMaxMs),
     // A connection that has nothing to say is pinged, so silence means that the peer is away.
     socketTimeout: silenceMaxMs,
     // The first connection is tried once: whoever starts a program wants to know what is wrong.

@@ -311,6 +311,9 @@ export class Redis implements AsyncDisposable {
     try {
       return await reply;
     } catch (error) {
+      if (this.#closed !== undefined && !(error instanceof StoreError)) {
+        throw new StoreError("closed", `Cannot ${sent.action}: it was closed`, { cause: error });
+      }
       if (error instanceof Error && /\bWRONGTYPE\b/.test(error.message)) {
         throw await this.#wrongType(error, sent);
       }

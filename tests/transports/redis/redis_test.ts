@@ -197,7 +197,7 @@ Deno.test("close() ends a read that waits, and every later call", async () => {
   const waiting = reader.call(["BLPOP", redis.key("queue"), 5], { blockMs: 5_000 });
   const ended = refusal(() => waiting);
   await reader.close();
-  assertEquals((await ended).code, "unavailable");
+  assertEquals((await ended).code, "closed");
   assertEquals((await refusal(() => reader.ping())).code, "closed");
 });
 
