@@ -68,15 +68,21 @@ async function recordedWords(program: string): Promise<readonly string[]> {
     stdin: "null",
     stderr: "null",
   });
-  const { success, stdout } = await command.output().catch((error: unknown) => {
-    // What the dynamic linker is told by the environment takes a permission of its own.
-    throw new StartError(`processes: cannot start others: ${messageOf(error)}`, 1, {
-      cause: error,
-    });
-  });
+  const { success, stdout } = await outputOf(command);
   if (!success || stdout.length === 0) throw unknownCommand("the system has no record of it");
   // Each word ends with a NUL.
   return new TextDecoder().decode(stdout).split("\0").slice(0, -1);
+}
+
+async function outputOf(command: Deno.Command): Promise<Deno.CommandOutput> {
+  try {
+    return await command.output();
+  } catch (error) {
+    // What the environment tells the dynamic linker takes a permission of its own.
+    throw new StartError(`processes: cannot start others: ${messageOf(error)}`, 1, {
+      cause: error,
+    });
+  }
 }
 
 function unknownCommand(why: string): StartError {
