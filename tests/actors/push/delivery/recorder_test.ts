@@ -102,6 +102,8 @@ Deno.test("recorder gives the store results as they come, and tells each batch i
   world.commits[0]?.owed.resolve(COMMITTED);
   await world.world.settle();
   assertEquals([first.outcome, world.events.length], ["committed", 1]);
+  // Without rows there is a tally all the same.
+  assertEquals(world.pokes, [0]);
 });
 
 Deno.test("recorder fails a result the store could not record, and takes it again", async () => {
