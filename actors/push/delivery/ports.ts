@@ -131,8 +131,12 @@ export interface SourceEntry {
   readonly body: unknown;
   /** How often the source has handed it out, this time included; 1 when it does not know. */
   readonly deliveries: number;
+  /** What is wrong with its outside, as its source sees it: then it is set aside, whatever the body is. */
+  readonly problem?: string;
   /** Called when the notification is stored, or set aside: the source may forget it. */
   acknowledge(): Promise<void> | void;
+  /** Called instead when it is set aside, with the reason: the source may keep it apart, for people. */
+  bury?(reason: string): Promise<void> | void;
 }
 
 /** Where notifications come from, beside the API. */

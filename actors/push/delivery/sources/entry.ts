@@ -22,14 +22,17 @@ export type EntryVerdict =
   | { readonly kind: "bury"; readonly reason: string };
 
 /** Judges an entry by its outside; whether the notification makes sense is for who takes it to say. */
-export function judgeEntry(entry: Pick<SourceEntry, "id" | "body" | "deliveries">): EntryVerdict {
-  const { id, body, deliveries } = entry;
+export function judgeEntry(
+  entry: Pick<SourceEntry, "id" | "body" | "deliveries" | "problem">,
+): EntryVerdict {
+  const { id, body, deliveries, problem } = entry;
   if (deliveries > ENTRY_DELIVERIES_MAX) {
     return bury(`gave up after ${ENTRY_DELIVERIES_MAX} deliveries`);
   }
   if (id.length === 0 || id.length > ENTRY_ID_CHARS_MAX) {
     return bury(`id of ${id.length} characters, allowed are 1 to ${ENTRY_ID_CHARS_MAX}`);
   }
+  if (problem !== undefined) return bury(problem);
   if (typeof body !== "string") return judgeBody(body);
   if (body.length > ENTRY_CHARS_MAX) {
     return bury(`${body.length} characters exceed ${ENTRY_CHARS_MAX}`);

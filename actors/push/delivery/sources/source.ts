@@ -264,12 +264,14 @@ async function setAside(
     return unavailable(args, String(error));
   }
   observer.record({ kind: "dead_letter", source, reason: told });
-  return await acknowledge(entry);
+  return await acknowledge(entry, reason);
 }
 
-async function acknowledge(entry: SourceEntry): Promise<EntrySettled> {
+/** Tells the source that an entry is stored, or set aside for this reason. */
+async function acknowledge(entry: SourceEntry, reason?: string): Promise<EntrySettled> {
   try {
-    await entry.acknowledge();
+    if (reason === undefined || entry.bury === undefined) await entry.acknowledge();
+    else await entry.bury(reason.slice(0, DEAD_LETTER_REASON_CHARS));
     return { kind: "acknowledged" };
   } catch (error) {
     return { kind: "unacknowledged", reason: `Cannot acknowledge an entry: ${String(error)}` };

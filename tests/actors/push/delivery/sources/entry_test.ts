@@ -16,7 +16,7 @@ circular["self"] = circular;
 
 const ROWS: readonly (readonly [
   title: string,
-  entry: { readonly id?: string; readonly body: unknown; readonly deliveries?: number },
+  entry: Partial<Parameters<typeof judgeEntry>[0]> & { readonly body: unknown },
   expected: EntryVerdict,
 ])[] = [
   ["JSON text", { body: JSON.stringify(BODY) }, { kind: "submit", body: BODY }],
@@ -33,6 +33,11 @@ const ROWS: readonly (readonly [
     "87 the sixth delivery of what is not JSON",
     { body: "{", deliveries: 6 },
     { kind: "bury", reason: "gave up after 5 deliveries" },
+  ],
+  [
+    "85 what its source sees",
+    { body: BODY, problem: 'field "schema" is missing' },
+    { kind: "bury", reason: 'field "schema" is missing' },
   ],
   ["85 half a JSON text", { body: '{"app":' }, { kind: "bury", reason: "not JSON" }],
   ["85 an empty text", { body: "" }, { kind: "bury", reason: "not JSON" }],

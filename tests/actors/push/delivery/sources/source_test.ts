@@ -30,6 +30,8 @@ class TestQueue implements Source {
   readonly handedOut: string[] = [];
   /** Fails an acknowledgement. */
   deaf = false;
+  /** Where it keeps what is set aside, when it does: id to reason. */
+  graves: Map<string, string> | undefined;
   /** Ends or throws when it is empty, instead of waiting. */
   whenEmpty: "wait" | "end" | "throw" = "wait";
   #added = Promise.withResolvers<void>();
@@ -57,6 +59,12 @@ class TestQueue implements Source {
             body: entry.body,
             deliveries: ++entry.deliveries,
             acknowledge: () => this.#acknowledge(id),
+            ...(this.graves !== undefined && {
+              bury: (reason) => {
+                this.graves?.set(id, reason);
+                this.#acknowledge(id);
+              },
+            }),
           };
         } else if (this.whenEmpty === "throw") throw new Error("connection lost");
         else if (this.whenEmpty === "end") return;
@@ -177,6 +185,18 @@ for (const [body, reason, told = reason] of BURIED) {
     assertEquals(queue.waiting.size, 0);
   });
 }
+
+Deno.test("sourceActor() lets a source keep what is set aside, after the store has it", async () => {
+  await using world = new World();
+  const [queue, service] = [new TestQueue(), new TestService()];
+  queue.graves = new Map();
+  queue.add("1-0", "{");
+  queue.add("2-0", "{}");
+  const { buried } = await feed(world, queue, service);
+  assertEquals([...queue.graves], [["1-0", "not JSON"]]);
+  assertEquals(buried.map(({ id }) => id), ["1-0"]);
+  assertEquals([queue.waiting.size, service.submitted], [0, ["queue-1:2-0"]]);
+});
 
 Deno.test("87 sourceActor() sets an entry aside after it crashed on it five times, and goes on", async () => {
   await using world = new World();
