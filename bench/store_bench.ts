@@ -8,7 +8,8 @@
  * @module
  */
 
-import { openSqliteStore, type SqliteStore } from "../transports/sqlite/sqlite_store.ts";
+import type { MessageStore } from "../actors/push/ports.ts";
+import { openSqliteStore } from "../transports/sqlite/sqlite_store.ts";
 
 /** How much is measured. */
 export interface StorePlan {
@@ -49,35 +50,52 @@ export async function measureStore(plan: StorePlan): Promise<readonly StoreRate[
   const directory = await Deno.makeTempDir({ dir: plan.folder, prefix: "heliograph_bench_" });
   try {
     await using store = await openSqliteStore({ directory });
-    await subscribe(store);
-    let sortKey = 0;
-    const save = () => store.saveMessage(messageOf(++sortKey), WAITING_MAX);
-    const life = async () => {
-      const message = messageOf(++sortKey);
-      await store.saveMessage(message, WAITING_MAX);
-      await store.removeMessages(message.uaid, [message.sortKey]);
-    };
-    const rates: StoreRate[] = [];
-    for (const count of plan.inFlight) rates.push(await rateOf("save", count, plan.forMs, save));
-    for (const count of plan.inFlight) {
-      rates.push(await rateOf("save, then remove", count, plan.forMs, life));
-    }
-    let reads = 0;
-    const reading: Readonly<Record<string, () => Promise<unknown>>> = {
-      "read a subscription": () => store.subscription(uaidOf(reads++), CHANNEL),
-      "read a user agent": () => store.user(uaidOf(reads++)),
-      "read a page of 10": () => store.messages(pageOf(uaidOf(reads++))),
-    };
-    for (const [what, read] of Object.entries(reading)) {
-      rates.push(await rateOf(what, 1, plan.forMs, read));
-    }
-    return rates;
+    return await measureRates(store, plan);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-async function subscribe(store: SqliteStore): Promise<void> {
+/** Measures every rate of the plan on this store, which is new. */
+export async function measureRates(
+  store: MessageStore,
+  plan: Pick<StorePlan, "forMs" | "inFlight">,
+): Promise<readonly StoreRate[]> {
+  await subscribe(store);
+  let sortKey = 0;
+  const save = () => store.saveMessage(messageOf(++sortKey), WAITING_MAX);
+  const life = async () => {
+    const message = messageOf(++sortKey);
+    await store.saveMessage(message, WAITING_MAX);
+    await store.removeMessages(message.uaid, [message.sortKey]);
+  };
+  const rates: StoreRate[] = [];
+  for (const count of plan.inFlight) rates.push(await rateOf("save", count, plan.forMs, save));
+  for (const count of plan.inFlight) {
+    rates.push(await rateOf("save, then remove", count, plan.forMs, life));
+  }
+  let reads = 0;
+  const reading: Readonly<Record<string, () => Promise<unknown>>> = {
+    "read a subscription": () => store.subscription(uaidOf(reads++), CHANNEL),
+    "read a user agent": () => store.user(uaidOf(reads++)),
+    "read a page of 10": () => store.messages(pageOf(uaidOf(reads++))),
+  };
+  for (const [what, read] of Object.entries(reading)) {
+    rates.push(await rateOf(what, 1, plan.forMs, read));
+  }
+  return rates;
+}
+
+/** The rates as rows of a table for `store.md`. */
+export function tableOf(rates: readonly StoreRate[]): string {
+  const lines = rates.map(({ what, inFlight, perSecond, p99Ms }) =>
+    `| ${what} | ${inFlight} | ${perSecond.toLocaleString("en")} | ${p99Ms.toFixed(2)} |`
+  );
+  const head = ["| what | in flight | a second | p99 ms |", "| --- | ---: | ---: | ---: |"];
+  return [...head, ...lines, ""].join("\n");
+}
+
+async function subscribe(store: MessageStore): Promise<void> {
   const connectedAt = Date.now();
   const users = Array.from({ length: USERS }, (_, number) => uaidOf(number));
   await Promise.all(users.map((uaid) => store.saveUser({ uaid, connectedAt })));
@@ -128,9 +146,5 @@ async function rateOf(
 if (import.meta.main) {
   const folder = Deno.args[0] ?? ".";
   const rates = await measureStore({ folder, forMs: 3_000, inFlight: [1, 64, 512] });
-  const lines = rates.map(({ what, inFlight, perSecond, p99Ms }) =>
-    `| ${what} | ${inFlight} | ${perSecond.toLocaleString("en")} | ${p99Ms.toFixed(2)} |`
-  );
-  const head = ["| what | in flight | a second | p99 ms |", "| --- | ---: | ---: | ---: |"];
-  await Deno.stdout.write(new TextEncoder().encode([...head, ...lines, ""].join("\n")));
+  await Deno.stdout.write(new TextEncoder().encode(tableOf(rates)));
 }

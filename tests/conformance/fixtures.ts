@@ -10,10 +10,7 @@ import {
   type RedisMessageStore,
 } from "../../transports/redis_messages/redis_message_store.ts";
 import { migrate } from "../../transports/postgres/mod.ts";
-import {
-  MESSAGES_MIGRATIONS,
-  openPostgresMessageStore,
-} from "../../transports/postgres_messages/postgres_message_store.ts";
+import { MESSAGES_PART, openPostgresMessageStore } from "../../transports/postgres_messages/mod.ts";
 import { openSqliteStore } from "../../transports/sqlite/sqlite_store.ts";
 import type { SharedFixture, StoreFixture, StoreSettings } from "./store_world.ts";
 
@@ -83,7 +80,7 @@ export function postgresFixture(
 ): (settings: StoreSettings) => Promise<StoreFixture> {
   return async (settings) => {
     const url = freshUrl();
-    await migrate({ url }, [MESSAGES_MIGRATIONS]);
+    await migrate({ url }, [MESSAGES_PART]);
     let store = await openPostgresMessageStore({ url, ...settings });
     return {
       get store() {
@@ -104,9 +101,27 @@ export function sharedPostgresFixture(
 ): (settings: StoreSettings) => Promise<SharedFixture> {
   return async (settings) => {
     const url = freshUrl();
-    await migrate({ url }, [MESSAGES_MIGRATIONS]);
+    await migrate({ url }, [MESSAGES_PART]);
     const one = await openPostgresMessageStore({ url, ...settings });
     const other = await openPostgresMessageStore({ url, ...settings });
+    return {
+      one,
+      other,
+      async [Symbol.asyncDispose]() {
+        await Promise.all([one.close(), other.close()]);
+      },
+    };
+  };
+}
+
+/** Opens two stores in a Redis, as two nodes have them, under a prefix of their own. */
+export function sharedRedisFixture(
+  freshUrl: () => string,
+): (settings: StoreSettings) => Promise<SharedFixture> {
+  return async (settings) => {
+    const url = freshUrl();
+    const one = await openRedisMessageStore({ url, ...settings });
+    const other = await openRedisMessageStore({ url, ...settings });
     return {
       one,
       other,

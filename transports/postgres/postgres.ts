@@ -50,6 +50,8 @@ export interface PostgresOptions {
   readonly applicationName?: string;
   /** Milliseconds the server may work on one statement; default 5,000. */
   readonly statementTimeoutMs?: number;
+  /** Settings of the server for these connections by their names, such as those of its planner. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** What can be done inside a transaction. */
@@ -97,6 +99,7 @@ export class Postgres implements AsyncDisposable {
       address: { ...address, tls: address.tls || options.caCert !== undefined },
       caCert: options.caCert,
       applicationName: options.applicationName ?? "heliograph",
+      settings: options.settings ?? {},
       statementTimeoutMs,
       answerTimeoutMs: statementTimeoutMs + ANSWER_GRACE_MS,
     };

@@ -39,6 +39,8 @@ export interface SessionSettings {
   readonly caCert: string | undefined;
   /** How the server names this connection in its lists. */
   readonly applicationName: string;
+  /** Settings of the server for this connection. */
+  readonly settings: Readonly<Record<string, string>>;
   /** The server gives up a statement after so long. */
   readonly statementTimeoutMs: number;
   /** This program gives up waiting for an answer after so long. */
@@ -199,7 +201,7 @@ export class Session {
 /** The library on this socket, with everything set that it would take from the environment. */
 function client(
   socket: Socket,
-  { address, applicationName, statementTimeoutMs }: SessionSettings,
+  { address, applicationName, settings, statementTimeoutMs }: SessionSettings,
   onclose: () => void,
 ): postgres.Sql<Record<never, never>> {
   let used = false;
@@ -227,6 +229,9 @@ function client(
     onnotice: () => {},
     onclose,
     connection: {
+      // Compiling a statement takes a hundred times as long as these small ones run.
+      jit: "off",
+      ...settings,
       application_name: applicationName,
       search_path: address.schema,
       statement_timeout: statementTimeoutMs,

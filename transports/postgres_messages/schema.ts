@@ -15,7 +15,7 @@ import type { SchemaPart } from "../postgres/mod.ts";
 import { SORT_KEY_MARKS } from "./limits.ts";
 
 /** The migrations of this store, for `migrate`. */
-export const MESSAGES_MIGRATIONS: SchemaPart = {
+export const MESSAGES_PART: SchemaPart = {
   name: "messages",
   migrations: [
     `CREATE TABLE user_agent (

@@ -3,7 +3,9 @@
  *
  * Lists of lists are one parameter for each column, put together by `unnest`; `WITH ORDINALITY` numbers
  * the writes from 1, and answers carry the number. All statements of a transaction come after the
- * one that locked the user agents: what they read of those is what is true until the commit.
+ * one that locked the user agents: what they read of those is what is true until the commit. A row is
+ * looked for by `(SELECT true …)` and not by `EXISTS`, for which the planner may read a whole table
+ * into memory.
  *
  * @module
  */
@@ -49,7 +51,7 @@ export function addChannels(added: readonly OperationOf<"add_channel">[]): State
   return sql`WITH judged AS (
       SELECT place, id AS user_id, given.channel_id, CASE
         WHEN id IS NULL THEN 'no_user'
-        WHEN EXISTS (SELECT 1 FROM channel
+        WHEN (SELECT true FROM channel
           WHERE user_id = id AND channel.channel_id = given.channel_id) THEN 'added'
         WHEN (SELECT count(*) FROM (SELECT 1 FROM channel WHERE user_id = id
           LIMIT channels_max) AS counted) >= channels_max THEN 'over_limit'
@@ -142,8 +144,10 @@ export function saveMessages(
   const messages = saves.map(({ message }) => message);
   const headers = messages.map(({ content }) => content?.headers);
   return sql`WITH given AS (
-      SELECT *, (SELECT count(*) FROM (SELECT 1 FROM message WHERE user_id = user_agent.id
-        LIMIT waiting_max + 1) AS counted) AS rows
+      SELECT *,
+        (SELECT max(sort_key) FROM message WHERE user_id = user_agent.id) AS largest,
+        (SELECT count(*) FROM (SELECT 1 FROM message WHERE user_id = user_agent.id
+          LIMIT waiting_max + 1) AS counted) AS rows
       FROM unnest(${messages.map(({ uaid }) => uaid)}::uuid[],
         ${messages.map(({ channelId }) => channelId)}::uuid[],
         ${messages.map(({ sortKey }) => sortKey)}::int8[],
@@ -163,14 +167,13 @@ export function saveMessages(
           waiting_max, lapsed_at, now, place)
       LEFT JOIN user_agent ON user_agent.uaid = offered_uaid AND connected_at > lapsed_at
     ), judged AS (
-      SELECT *, (SELECT max(sort_key) FROM message WHERE user_id = given.id) AS largest, CASE
+      SELECT *, CASE
         WHEN id IS NULL THEN 'no_user'
-        WHEN NOT EXISTS (SELECT 1 FROM channel
-          WHERE user_id = given.id AND channel.channel_id = given.channel_id) THEN 'no_channel'
+        WHEN (SELECT true FROM channel WHERE user_id = given.id
+          AND channel.channel_id = given.channel_id) IS NULL THEN 'no_channel'
         WHEN rows > waiting_max AND (SELECT count(*) FROM message
           WHERE user_id = given.id AND message.expires_at > now) > waiting_max THEN 'over_limit'
-        WHEN EXISTS (SELECT 1 FROM message
-          WHERE user_id = given.id AND message.sort_key >= given.sort_key) THEN 'behind'
+        WHEN largest >= sort_key THEN 'behind'
         ELSE 'stored' END AS outcome
       FROM given
     ), cleared AS (
