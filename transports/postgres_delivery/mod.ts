@@ -6,6 +6,7 @@
 
 export type * from "../delivery_store/records.ts";
 export type { WallClock } from "../message_store/records.ts";
+export type { PostgresOptions, SchemaPart } from "../postgres/mod.ts";
 export {
   StoreError,
   type StoreErrorCode,
