@@ -1,5 +1,5 @@
 /**
- * The SQLite store beside its twin in memory: the same random calls must get the same answers and
+ * The durable stores beside their twin in memory: the same random calls must get the same answers and
  * leave the same state, across clock steps and reopening; and in both, after every step, each
  * recipient that was found stands in exactly one place.
  */
@@ -8,9 +8,15 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Audience } from "../../actors/push/delivery/records.ts";
 import type { ClaimedBatch } from "../../actors/push/delivery/store.ts";
-import { memoryDeliveryFixture, sqliteDeliveryFixture } from "./delivery_fixtures.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import {
+  memoryDeliveryFixture,
+  postgresDeliveryFixture,
+  sqliteDeliveryFixture,
+} from "./delivery_fixtures.ts";
 import {
   type DeliveryFixture,
+  type DeliverySettings,
   DeliveryWorld,
   deviceOf,
   idOf,
@@ -244,25 +250,37 @@ async function checkConservation({ store }: ModelWorld): Promise<void> {
   }
 }
 
-async function runSteps(steps: readonly (readonly [Step, number])[]): Promise<void> {
+type Open = (settings: DeliverySettings) => Promise<DeliveryFixture>;
+
+async function runSteps(open: Open, steps: readonly (readonly [Step, number])[]): Promise<void> {
   const clock = new WallClock();
   await using memory = new ModelWorld(clock, await memoryDeliveryFixture({ clock }));
-  await using sqlite = new ModelWorld(clock, await sqliteDeliveryFixture({ clock }));
-  for (const world of [memory, sqlite]) await world.populate(6, PLATFORMS);
+  await using durable = new ModelWorld(clock, await open({ clock }));
+  for (const world of [memory, durable]) await world.populate(6, PLATFORMS);
   for (const [next, waitMs] of steps) {
     clock.nowMs += waitMs;
     const answer = await next(memory);
-    assertEquals(await next(sqlite), answer);
-    assertEquals(await stateOf(sqlite), await stateOf(memory));
+    assertEquals(await next(durable), answer);
+    assertEquals(await stateOf(durable), await stateOf(memory));
     await checkConservation(memory);
   }
 }
 
-Deno.test("SqliteDeliveryStore answers as MemoryDeliveryStore does, and both lose nobody", async () => {
-  const steps = fc.array(fc.tuple(step, fc.constantFrom(0, 0, 0, 10, 60, 300)), {
-    minLength: 10,
-    maxLength: 60,
+const postgres = (await startPostgres()).endWithTests();
+
+/** The stores, and how often each is tried: a schema of its own takes PostgreSQL some time. */
+const STORES: readonly (readonly [name: string, open: Open, runs: number])[] = [
+  ["SqliteDeliveryStore", sqliteDeliveryFixture, 40],
+  ["PostgresDeliveryStore", postgresDeliveryFixture(() => postgres.freshUrl()), 15],
+];
+
+for (const [name, open, runs] of STORES) {
+  Deno.test(`${name} answers as MemoryDeliveryStore does, and both lose nobody`, async () => {
+    const steps = fc.array(fc.tuple(step, fc.constantFrom(0, 0, 0, 10, 60, 300)), {
+      minLength: 10,
+      maxLength: 60,
+    });
+    const numRuns = Number(Deno.env.get("DELIVERY_RUNS") ?? runs);
+    await fc.assert(fc.asyncProperty(steps, (some) => runSteps(open, some)), { numRuns });
   });
-  const numRuns = Number(Deno.env.get("DELIVERY_RUNS") ?? 40);
-  await fc.assert(fc.asyncProperty(steps, runSteps), { numRuns });
-});
+}
