@@ -7,6 +7,7 @@ import {
   postgresFixture,
   redisFixture,
   sharedPostgresFixture,
+  sharedRedisFixture,
   sqliteFixture,
 } from "./fixtures.ts";
 import { messageStoreSuite } from "./message_store.ts";
@@ -23,3 +24,4 @@ messageStoreSuite("RedisMessageStore", redisFixture(() => redis.freshUrl()), "se
 messageStoreSuite("PostgresMessageStore", postgresFixture(freshPostgres), "several");
 
 sharedMessageStoreSuite("PostgresMessageStore", sharedPostgresFixture(freshPostgres));
+sharedMessageStoreSuite("RedisMessageStore", sharedRedisFixture(() => redis.freshUrl()));

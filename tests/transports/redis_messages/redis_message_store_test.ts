@@ -115,60 +115,17 @@ Deno.test("refreshUser() keeps everything of the user agent for another lifetime
   }
 });
 
-Deno.test("saveMessage() answers the largest key that waits when the message's is not larger", async () => {
+Deno.test("a node whose lease has ended for a week is forgotten, should nobody remove it", async () => {
   await using opened = await open();
-  const { world, store } = opened;
-  await world.subscribe();
-  assertEquals(await world.save(5), "stored");
-  assertEquals(await world.save(7, { topic: "t" }), "stored");
-  assertEquals(await world.save(6), { behind: 7 });
-  assertEquals(await world.save(7), { behind: 7 });
-  assertEquals(await world.save(8, { topic: "t" }), "stored");
-  assertEquals(await world.keys({ kind: "topic" }), [8]);
-  await store.removeMessages(ALICE, [8]);
-  assertEquals(await world.save(6), "stored");
-  assertEquals(await world.keys(), [5, 6]);
-});
-
-Deno.test("arrive() answers where the user agent was, and depart() forgets only its own", async () => {
-  await using opened = await open();
-  const { store } = opened;
-  const here = { node: "n1", session: "s1" };
-  const there = { node: "n2", session: "s2" };
-  assertEquals(await store.arrive(ALICE, here), undefined);
-  assertEquals(await store.arrive(ALICE, there), here);
-  await store.depart(ALICE, here);
-  await store.depart(ALICE, { ...there, session: "s1" });
-  assertEquals(await store.whereabouts([BOB, ALICE, ALICE]), [undefined, there, there]);
-  await store.depart(ALICE, there);
-  assertEquals(await store.whereabouts([ALICE]), [undefined]);
-  assertEquals(await store.whereabouts([]), []);
-});
-
-Deno.test("of many who arrive at once each is told another before it, and the last stays", async () => {
-  await using opened = await open();
-  const { store } = opened;
-  const sessions = Array.from({ length: 50 }, (_, index) => ({ node: "n", session: `s${index}` }));
-  const before = await Promise.all(sessions.map((at) => store.arrive(ALICE, at)));
-  const [last] = await store.whereabouts([ALICE]);
-  const told = [...before, last].map((at) => at?.session);
-  assertEquals(new Set(told), new Set([undefined, ...sessions.map(({ session }) => session)]));
-});
-
-Deno.test("nodes() tells those whose lease lasts, by their start, and those whose lease has ended", async () => {
-  await using opened = await open();
-  const { store } = opened;
-  const node = { url: undefined, roles: ["devices"], version: "1", keys: ["k", "l"], startedAt: 5 };
-  const first = { ...node, id: "b", url: "http://10.0.0.1:8082", startedAt: 3 };
-  await store.renew({ ...node, id: "a" }, 60_000);
-  await store.renew(first, 60_000);
-  await store.renew({ ...node, id: "c" }, 0);
-  assertEquals(await store.nodes(), { alive: [first, { ...node, id: "a" }], ended: ["c"] });
-  await store.renew({ ...node, id: "c" }, 60_000);
-  await store.leave("b");
-  await store.leave("never");
-  const { alive, ended } = await store.nodes();
-  assertEquals([alive.map(({ id }) => id), ended], [["a", "c"], []]);
+  const { store, url } = opened;
+  const node = { url: undefined, roles: [], version: "1", keys: [], startedAt: 5 };
+  await store.renew({ ...node, id: "old" }, 60_000);
+  const leases = `${new URL(url).searchParams.get("prefix")}:{nodes}:leases`;
+  const weekAgo = Date.now() - 7 * 86_400_000 - 60_000;
+  await server.cli("ZADD", leases, String(weekAgo), "old");
+  assertEquals((await store.nodes()).ended, ["old"]);
+  await store.renew({ ...node, id: "new" }, 60_000);
+  assertEquals((await store.nodes()).ended, []);
 });
 
 type Damage = readonly [
