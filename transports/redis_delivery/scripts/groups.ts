@@ -13,6 +13,8 @@
 /** Reads devices and puts them into their audiences, or takes them out. */
 export const GROUPS = String.raw`
 local CHUNK = 512
+-- Sets that are known to be listed among their group's, so that they are listed once in a script.
+local listed = {}
 
 -- A record, see codes.ts; nil when there is none with this code.
 local function record(code)
@@ -42,8 +44,10 @@ local function join(app, state, code, text)
   local tail, chunk = cjson.decode(text), math.floor(code / 4 / CHUNK)
   for _, name in ipairs(groups_of(tail)) do
     local members = base .. 'group:' .. app .. ':' .. state .. ':' .. chunk .. ':' .. name
-    if call('SADD', members, code) == 1 and call('SCARD', members) == 1 then
+    call('SADD', members, code)
+    if not listed[members] then
       call('ZADD', base .. 'chunks:' .. app .. ':' .. state .. ':' .. name, chunk, chunk)
+      listed[members] = true
     end
   end
   if tail[2] ~= cjson.null then
@@ -57,6 +61,7 @@ local function leave(app, state, code, text)
     local members = base .. 'group:' .. app .. ':' .. state .. ':' .. chunk .. ':' .. name
     call('SREM', members, code)
     if call('EXISTS', members) == 0 then
+      listed[members] = nil
       call('ZREM', base .. 'chunks:' .. app .. ':' .. state .. ':' .. name, chunk)
     end
   end
