@@ -94,6 +94,24 @@ export function redisDeliveryFixture(
   };
 }
 
+/** Opens two stores in a Redis, as two nodes have them, under a prefix of their own. */
+export function sharedRedisDeliveryFixture(
+  freshUrl: () => string,
+): (settings: DeliverySettings) => Promise<SharedDeliveryFixture> {
+  return async (settings) => {
+    const url = freshUrl();
+    const one = await openRedisDeliveryStore({ url, ...settings });
+    const other = await openRedisDeliveryStore({ url, ...settings });
+    return {
+      one,
+      other,
+      async [Symbol.asyncDispose]() {
+        await Promise.all([one.close(), other.close()]);
+      },
+    };
+  };
+}
+
 /** Opens stores in PostgreSQL, each in a schema of its own: `freshUrl` names one that nobody used. */
 export function postgresDeliveryFixture(
   freshUrl: () => string,

@@ -9,9 +9,11 @@ import fc from "fast-check";
 import type { Audience } from "../../actors/push/delivery/records.ts";
 import type { ClaimedBatch } from "../../actors/push/delivery/store.ts";
 import { startPostgres } from "../support/postgres_server.ts";
+import { startRedis } from "../support/redis_server.ts";
 import {
   memoryDeliveryFixture,
   postgresDeliveryFixture,
+  redisDeliveryFixture,
   sqliteDeliveryFixture,
 } from "./delivery_fixtures.ts";
 import {
@@ -266,12 +268,15 @@ async function runSteps(open: Open, steps: readonly (readonly [Step, number])[])
   }
 }
 
+const redis = await startRedis();
+globalThis.addEventListener("unload", () => redis.abandon());
 const postgres = (await startPostgres()).endWithTests();
 
 /** The stores, and how often each is tried: a schema of its own takes PostgreSQL some time. */
 const STORES: readonly (readonly [name: string, open: Open, runs: number])[] = [
   ["SqliteDeliveryStore", sqliteDeliveryFixture, 40],
   ["PostgresDeliveryStore", postgresDeliveryFixture(() => postgres.freshUrl()), 15],
+  ["RedisDeliveryStore", redisDeliveryFixture(() => redis.freshUrl()), 40],
 ];
 
 for (const [name, open, runs] of STORES) {

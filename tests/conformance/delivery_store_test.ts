@@ -7,6 +7,7 @@ import {
   postgresDeliveryFixture,
   redisDeliveryFixture,
   sharedPostgresDeliveryFixture,
+  sharedRedisDeliveryFixture,
   sqliteDeliveryFixture,
 } from "./delivery_fixtures.ts";
 import { deliveryStoreSuite } from "./delivery_store.ts";
@@ -23,3 +24,7 @@ deliveryStoreSuite("PostgresDeliveryStore", postgresDeliveryFixture(freshPostgre
 deliveryStoreSuite("RedisDeliveryStore", redisDeliveryFixture(() => redis.freshUrl()));
 
 sharedDeliveryStoreSuite("PostgresDeliveryStore", sharedPostgresDeliveryFixture(freshPostgres));
+sharedDeliveryStoreSuite(
+  "RedisDeliveryStore",
+  sharedRedisDeliveryFixture(() => redis.freshUrl()),
+);
