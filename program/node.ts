@@ -141,12 +141,15 @@ class Assembly implements Node {
     this.#pipeline = await openNodePipeline(settings, { system, telemetry, node: this.id });
     if (this.#has("delivery")) await this.#pipeline.pipeline.start();
     await this.#join();
+    const cluster = this.#cluster;
     this.#refs = await system.start(
       "push",
       pushTree({
         store: this.#store.messages,
         observer: telemetry,
-        ...(this.#cluster === undefined ? {} : { forwarder: this.#cluster.refs.forwarder }),
+        ...(cluster === undefined ? {} : {
+          cluster: { forwarder: cluster.refs.forwarder, arrivals: cluster.arrivals },
+        }),
         broadcastSource: broadcastSource(settings.broadcastUrl),
         broadcastIntervalMs: settings.broadcastIntervalMs,
         sessionsMax: settings.connectionsMax,
@@ -179,7 +182,7 @@ class Assembly implements Node {
     this.#cluster = await Cluster.join({
       ...{ settings, telemetry, endpointKeys, system: this.#system, shared: cluster },
       ...{ node: this.id, startedAt: this.#startedAt, queue: pipeline.queue },
-      onLapse: () => void this.#refs?.messages.registry.trySend("lookAll"),
+      onLapse: () => void this.#refs?.messages.registry.trySend("confirmAll"),
     });
     this.#ports = { ...this.#ports, nodePort: this.#cluster.nodePort };
   }

@@ -41,8 +41,8 @@ export const USER_REFRESH_MS = 3_600_000;
 /** Delay before the registry tells a session, whose mailbox was full, to look into the store. */
 export const MISSED_RETRY_MS = 1_000;
 
-/** Sessions told in one turn to look into the store: a node that was cut off asks it in some minutes' reads, not at once. */
-export const LOOK_SLICE = 100;
+/** Sessions of a node that was cut off which look into the store at once, when it is back. */
+export const CONFIRM_SLICE = 100;
 
 /** Times a message is given a larger key because another node's message waits under it; each time it is larger than all. */
 export const OFFERS_MAX = 8;

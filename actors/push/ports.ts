@@ -79,12 +79,13 @@ export type SubscriptionState = "subscribed" | "no_channel" | "no_user";
 export type SaveOutcome = "stored" | "over_limit" | "no_channel" | "no_user" | BehindOutcome;
 
 /**
- * Nothing was stored, since a message of this user agent with the same or a larger sort key waits:
- * another node accepted it, its clock a little ahead. With a larger key the message takes its place
- * behind that one. Only a store that several nodes write to answers so.
+ * Nothing was stored, since the user agent was given a message with the same or a larger sort key,
+ * which may have been removed since: another node accepted it, its clock a little ahead. With a
+ * larger key the message takes its place behind that one, and no key names two messages of a user
+ * agent. Only a store that several nodes write to answers so.
  */
 export interface BehindOutcome {
-  /** The largest sort key that waits for the user agent. */
+  /** The largest sort key that a message of the user agent was stored under. */
   readonly behind: number;
 }
 

@@ -20,6 +20,7 @@ import type { Ref } from "../runtime/actor.ts";
 import type { Pool } from "../runtime/pool.ts";
 import { branch, pool, worker } from "../runtime/spec.ts";
 import type { Supervisor } from "../runtime/supervisor.ts";
+import type { Arrivals } from "./cluster/arrivals.ts";
 import type { ForwarderProtocol } from "./cluster/forwarder.ts";
 import { LISTENER_SHUTDOWN_MS } from "./limits.ts";
 import { listener, type ListenerArgs, type ListenerProtocol } from "./listener.ts";
@@ -39,8 +40,8 @@ export interface PushTreeParts {
   readonly store: MessageStore;
   /** Told what happens. */
   readonly observer: Observer;
-  /** What finds devices on other nodes, if there are any. */
-  readonly forwarder?: Ref<ForwarderProtocol>;
+  /** What finds devices on other nodes, and what they are told, if there are any. */
+  readonly cluster?: { readonly forwarder: Ref<ForwarderProtocol>; readonly arrivals: Arrivals };
   /** Where broadcasts come from, if anywhere, and how often to look. */
   readonly broadcastSource: BroadcastSource | undefined;
   /** Time between two polls of the source. */
@@ -106,7 +107,11 @@ function messagesTree(parts: PushTreeParts): Supervisor<MessagesRefs> {
     intensity: INTENSITY,
     children: {
       registry: worker(registry, {
-        args: () => ({ observer, forwarder: parts.forwarder }),
+        args: () => ({
+          observer,
+          forwarder: parts.cluster?.forwarder,
+          arrivals: parts.cluster?.arrivals,
+        }),
         restart: "permanent",
       }),
       broadcasts: worker(broadcasts, {

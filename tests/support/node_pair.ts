@@ -92,7 +92,7 @@ export class WorldNodes implements AsyncDisposable {
           this.abandoned.push(node);
           return Promise.resolve(3);
         },
-        onLapse: () => void node?.push.refs.messages.registry.trySend("lookAll"),
+        onLapse: () => void node?.push.refs.messages.registry.trySend("confirmAll"),
       }),
     );
     const arrivals = new Arrivals({

@@ -198,7 +198,9 @@ export class PushWorld implements AsyncDisposable {
       among === undefined ? "push" : `push_${among.name}`,
       pushTree({
         store,
-        ...(among === undefined ? {} : { forwarder: among.cluster.forwarder }),
+        ...(among === undefined ? {} : {
+          cluster: { forwarder: among.cluster.forwarder, arrivals: among.arrivals },
+        }),
         observer: { record: (event) => void events.push(event) },
         broadcastSource,
         broadcastIntervalMs: 30_000,

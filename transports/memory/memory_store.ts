@@ -118,6 +118,7 @@ interface User {
   readonly channels: Set<string>;
   /** Waiting messages by sort key; the order is made when they are read. */
   readonly messages: Map<number, PushMessage>;
+  lastSortKey: number;
 }
 
 /** What survives a crash. */
@@ -180,7 +181,12 @@ export class MemoryStore implements AsyncDisposable {
         return;
       }
       this.#removeUser(uaid);
-      this.#disk.users.set(uaid, { connectedAt, channels: new Set(), messages: new Map() });
+      this.#disk.users.set(uaid, {
+        connectedAt,
+        channels: new Set(),
+        messages: new Map(),
+        lastSortKey: 0,
+      });
     });
   }
 
@@ -236,7 +242,7 @@ export class MemoryStore implements AsyncDisposable {
    * Stores a message; one with a topic replaces the waiting message of the same user agent, channel
    * and topic (RFC 8030 section 5.4). Refused with `"over_limit"` when the user agent already has
    * more than `waitingMax` messages waiting; expired ones do not count. A store that nodes share
-   * refuses a sort key that is not the user agent's largest, and says which one is.
+   * refuses a sort key that is not larger than all the user agent was given, and says the largest.
    */
   saveMessage(message: PushMessage, waitingMax: number): Promise<SaveOutcome> {
     return this.#call("saveMessage", () => {
@@ -250,8 +256,8 @@ export class MemoryStore implements AsyncDisposable {
         if (user.messages.size > waitingMax) return "over_limit";
       }
       if (this.#options.shared === true) {
-        const behind = Math.max(0, ...user.messages.keys());
-        if (behind >= sortKey) return { behind };
+        if (user.lastSortKey >= sortKey) return { behind: user.lastSortKey };
+        // Unique for each user agent, which is all that matters.
         this.#disk.sortKeys.delete(sortKey);
       }
       if (this.#disk.sortKeys.has(sortKey) || !Number.isSafeInteger(sortKey) || sortKey < 1) {
@@ -261,6 +267,7 @@ export class MemoryStore implements AsyncDisposable {
         this.#removeWhere(user, (old) => old.channelId === channelId && old.topic === topic);
       }
       user.messages.set(sortKey, message);
+      user.lastSortKey = Math.max(user.lastSortKey, sortKey);
       this.#disk.sortKeys.add(sortKey);
       this.#disk.lastSortKey = Math.max(this.#disk.lastSortKey, sortKey);
       return "stored";

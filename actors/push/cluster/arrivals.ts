@@ -23,7 +23,7 @@ export interface HeldSession {
 /** What arrivals stand on. */
 export interface ArrivalsParts {
   /** Where it is kept who is where. */
-  readonly presence: Pick<Presence, "arrive" | "depart">;
+  readonly presence: Presence;
   /** This node's id. */
   readonly node: string;
   /** Tells other nodes that a session of theirs is over. */
@@ -53,6 +53,23 @@ export class Arrivals {
     const before = await presence.arrive(uaid, { node, session: id });
     if (before === undefined || before.node === node) return;
     forwarder.trySend("displace", { node: before.node, uaid, session: before.session });
+  }
+
+  /**
+   * Whether each of these sessions still holds its user agent, by place; says that it is here where
+   * the store has forgotten. For a node that others may have taken for dead.
+   */
+  async confirm(sessions: readonly HeldSession[]): Promise<readonly boolean[]> {
+    const { presence, node } = this.#parts;
+    const at = await presence.whereabouts(sessions.map(({ uaid }) => uaid));
+    return await Promise.all(sessions.map(async ({ uaid, id }, place) => {
+      const here = { node, session: id };
+      const known = at[place] ?? await presence.arrive(uaid, here) ?? here;
+      const holds = known.node === node && known.session === id;
+      // It has arrived elsewhere since it was asked for.
+      if (!holds && at[place] === undefined) await presence.arrive(uaid, known);
+      return holds;
+    }));
   }
 
   /** Says that the session has ended. Should it fail, whoever looks for the device here learns that it is gone. */

@@ -4,8 +4,8 @@
  * The store knows where each device is; a message whose device is elsewhere goes there in a block
  * with others. Nothing here can be lost: a message with a TTL is in the store before it comes here,
  * and a device whose node cannot be reached is told to look there when the node can be reached
- * again. Devices of a node whose lease has ended are nowhere until they connect again, and then
- * read the store.
+ * again. A device may be on a node of which this one has not heard yet, or whose lease has lapsed for
+ * a moment: it is remembered for a while, and told when the node is there.
  *
  * Invariants: one question to the store and one block to each node is under way; a message is looked
  * for twice at most, since its device may move while it is on its way.
@@ -34,6 +34,8 @@ import {
   PEER_MISSED_MAX,
   PEER_QUEUE_MAX,
   PEER_RETRY_MS,
+  STRANGER_MS,
+  STRANGERS_MAX,
 } from "./limits.ts";
 
 /** A session on another node that is over. */
@@ -48,6 +50,8 @@ export interface ForwarderProtocol {
   forward(message: PushMessage): void;
   /** Ends a session of another node. */
   displace(session: DisplacedElsewhere): void;
+  /** Has the sessions of these user agents look into the store, wherever they are: one that ended here had messages they are to get. */
+  seek(uaids: readonly string[]): void;
   /** The nodes that are alive now. */
   nodes(nodes: readonly NodeRecord[]): void;
   /** The store said where devices are; `undefined` when it was not available. */
@@ -60,16 +64,20 @@ export interface ForwarderProtocol {
   retryDue(): void;
 }
 
-/** A message on its way. */
+/** A message on its way, or the word to look into the store. */
 export interface Forwarding {
-  /** The message. */
-  readonly message: PushMessage;
+  /** Whose it is. */
+  readonly uaid: string;
+  /** The message, if it is one. */
+  readonly message: PushMessage | undefined;
   /** How often its device was looked for. */
   readonly lookups: number;
 }
 
 /** A message whose device was found. */
 export interface Located extends Forwarding {
+  /** See {@link Forwarding}. */
+  readonly message: PushMessage;
   /** Where its device is. */
   readonly at: Whereabouts;
 }
@@ -92,12 +100,14 @@ export interface Pushed {
   readonly there: readonly boolean[] | undefined;
 }
 
-/** Devices that were told to look into the store. */
+/** Devices that were told to look into the store, and sessions that were ended. */
 export interface Notified {
   /** The node. */
   readonly node: string;
   /** The user agents; all of them stay to be told when the node could not be reached. */
   readonly uaids: readonly string[];
+  /** The sessions; all of them stay to be ended when the node could not be reached. */
+  readonly sessions: readonly DisplacedSession[];
   /** Whether the node was reached. */
   readonly reached: boolean;
 }
@@ -127,12 +137,24 @@ interface Other {
   busy: boolean;
 }
 
+/** A node that is not in the directory, as far as is known. */
+interface Stranger {
+  /** Devices to be told to look into the store, should it appear. */
+  readonly missed: Set<string>;
+  /** Sessions to be ended then. */
+  readonly displaced: DisplacedSession[];
+  /** When it is forgotten, monotonic. */
+  readonly until: number;
+}
+
 /** The forwarder's state; released with its ways to other nodes. */
 export class ForwarderState implements AsyncDisposable {
   /** What it works with. */
   readonly args: ForwarderArgs;
   /** The other nodes, by id. */
   readonly others: Map<string, Other> = new Map();
+  /** Nodes that devices are said to be on and that are not among the others, by id. */
+  readonly strangers: Map<string, Stranger> = new Map();
   /** Messages whose devices are to be looked for. */
   waiting: Forwarding[] = [];
   /** Whether a question to the store is under way. */
@@ -158,21 +180,25 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
   init: (args, ctx) => ctx.use(new ForwarderState(args)),
   on: {
     forward(state, message, ctx) {
-      lookFor(state, { message, lookups: 0 }, ctx);
+      lookFor(state, { uaid: message.uaid, message, lookups: 0 }, ctx);
+    },
+    seek(state, uaids, ctx) {
+      for (const uaid of uaids) lookFor(state, { uaid, message: undefined, lookups: 0 }, ctx);
     },
     displace(state, { node, uaid, session }, ctx) {
       const other = state.others.get(node);
-      if (other === undefined || other.displaced.length >= DISPLACED_MAX) return;
-      other.displaced.push({ uaid, session });
-      work(state, node, other, ctx);
+      const { displaced } = other ?? stranger(state, node, ctx);
+      if (displaced.length < DISPLACED_MAX) displaced.push({ uaid, session });
+      if (other !== undefined) work(state, node, other, ctx);
     },
     nodes: meet,
     found(state, { messages, at }, ctx) {
       state.looking = false;
       for (const [place, forwarding] of messages.entries()) {
         const where = at?.[place];
-        if (where === undefined) end(state, forwarding);
-        else queue(state, { ...forwarding, at: where }, ctx);
+        // A device that has come here since has read the store.
+        if (where === undefined || where.node === state.args.node) end(state, forwarding);
+        else queue(state, forwarding, where, ctx);
       }
       ask(state, ctx);
     },
@@ -180,7 +206,7 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
       const other = state.others.get(node);
       if (other !== undefined) other.busy = false;
       for (const [place, located] of block.entries()) {
-        if (there === undefined) unreached(state, other, located);
+        if (there === undefined) unreached(state, located, located.at, ctx);
         else if (there[place] === true) {
           state.args.observer.record({ kind: "accepted", route: "forwarded" });
         } else gone(state, located, ctx);
@@ -188,13 +214,16 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
       if (there === undefined) ctx.after(PEER_RETRY_MS, "retryDue");
       else if (other !== undefined) work(state, node, other, ctx);
     },
-    notified(state, { node, uaids, reached }, ctx) {
+    notified(state, { node, uaids, sessions, reached }, ctx) {
       const other = state.others.get(node);
-      if (other === undefined) return;
-      other.busy = false;
-      if (!reached) return ctx.after(PEER_RETRY_MS, "retryDue");
-      for (const uaid of uaids) other.missed.delete(uaid);
-      work(state, node, other, ctx);
+      if (other !== undefined) other.busy = false;
+      if (!reached) {
+        const { missed, displaced } = other ?? stranger(state, node, ctx);
+        for (const uaid of uaids) missed.add(uaid);
+        displaced.push(...sessions.slice(0, DISPLACED_MAX - displaced.length));
+        return ctx.after(PEER_RETRY_MS, "retryDue");
+      }
+      if (other !== undefined) work(state, node, other, ctx);
     },
     retryDue(state, _, ctx) {
       for (const [node, other] of state.others) work(state, node, other, ctx);
@@ -214,7 +243,7 @@ function ask(state: ForwarderState, ctx: Ctx): void {
   state.looking = true;
   const messages = state.waiting.splice(0, LOOKUP_MAX);
   const { presence, observer } = state.args;
-  const uaids = messages.map(({ message }) => message.uaid);
+  const uaids = messages.map(({ uaid }) => uaid);
   ctx.pipe(presence.whereabouts(uaids), "found", (outcome) => {
     if (outcome.status === "fulfilled") return { messages, at: outcome.value };
     const reason = String(outcome.reason);
@@ -224,14 +253,15 @@ function ask(state: ForwarderState, ctx: Ctx): void {
 }
 
 /** Gives a message to the node its device is connected to. */
-function queue(state: ForwarderState, located: Located, ctx: Ctx): void {
-  const { node } = located.at;
-  // A device that has come here since has read the store.
-  const other = state.others.get(node);
-  if (other === undefined) return end(state, located);
-  if (other.queue.length >= PEER_QUEUE_MAX) return unreached(state, other, located);
-  other.queue.push(located);
-  work(state, node, other, ctx);
+function queue(state: ForwarderState, forwarding: Forwarding, at: Whereabouts, ctx: Ctx): void {
+  const { uaid, message } = forwarding;
+  const other = state.others.get(at.node);
+  // A device that is to look into the store finds this one there, too, behind the earlier ones.
+  const looks = other?.missed.has(uaid) === true || (other?.queue.length ?? 0) >= PEER_QUEUE_MAX;
+  if (other === undefined || message === undefined || looks) {
+    unreached(state, forwarding, at, ctx);
+  } else other.queue.push({ ...forwarding, message, at });
+  if (other !== undefined) work(state, at.node, other, ctx);
 }
 
 /** What comes next for a node: sessions to end, messages, devices that missed some. */
@@ -242,7 +272,7 @@ function work(state: ForwarderState, node: string, other: Other, ctx: Ctx): void
     other.busy = true;
     const sessions = other.displaced.splice(0);
     return ctx.pipe(peer.displace(sessions), "notified", (outcome) => {
-      return { node, uaids: [], reached: reached(state, node, outcome) };
+      return { node, uaids: [], sessions, reached: reached(state, node, outcome) };
     });
   }
   if (other.queue.length > 0) {
@@ -256,8 +286,10 @@ function work(state: ForwarderState, node: string, other: Other, ctx: Ctx): void
   if (other.missed.size > 0) {
     other.busy = true;
     const uaids = other.missed.values().take(NOTIFY_MAX).toArray();
+    // Taken out before they are told: one that misses a message meanwhile is told again.
+    for (const uaid of uaids) other.missed.delete(uaid);
     ctx.pipe(peer.notify(uaids), "notified", (outcome) => {
-      return { node, uaids, reached: reached(state, node, outcome) };
+      return { node, uaids, sessions: [], reached: reached(state, node, outcome) };
     });
   }
 }
@@ -273,46 +305,65 @@ function reached<T>(
 }
 
 /** The message stays in the store, and its device is told to look there. */
-function unreached(state: ForwarderState, other: Other | undefined, located: Located): void {
-  const { message } = located;
-  if (message.ttlSeconds > 0 && other !== undefined && other.missed.size < PEER_MISSED_MAX) {
-    other.missed.add(message.uaid);
+function unreached(state: ForwarderState, forwarding: Forwarding, at: Whereabouts, ctx: Ctx): void {
+  const { uaid, message } = forwarding;
+  if (message?.ttlSeconds !== 0) {
+    const { missed } = state.others.get(at.node) ?? stranger(state, at.node, ctx);
+    if (missed.size < PEER_MISSED_MAX) missed.add(uaid);
   }
-  end(state, located);
+  end(state, forwarding);
+}
+
+function stranger({ strangers }: ForwarderState, node: string, ctx: Ctx): Stranger {
+  let known = strangers.get(node);
+  if (known === undefined) {
+    known = { missed: new Set(), displaced: [], until: ctx.now() + STRANGER_MS };
+    if (strangers.size < STRANGERS_MAX) strangers.set(node, known);
+  }
+  return known;
 }
 
 /** The device is not where it was: forgets that, and looks once more. */
-function gone(state: ForwarderState, { message, lookups, at }: Located, ctx: Ctx): void {
+function gone(state: ForwarderState, located: Located, ctx: Ctx): void {
+  const { uaid, lookups, at } = located;
   const { presence, observer } = state.args;
-  presence.depart(message.uaid, at).catch((error: unknown) => {
+  presence.depart(uaid, at).catch((error: unknown) => {
     observer.record({ kind: "store_failed", operation: "depart", reason: String(error) });
   });
-  if (lookups > 0) end(state, { message, lookups });
-  else lookFor(state, { message, lookups: lookups + 1 }, ctx);
+  if (lookups > 0) end(state, located);
+  else lookFor(state, { ...located, lookups: lookups + 1 }, ctx);
 }
 
 /** Nothing more is done for this message. */
 function end({ args: { observer } }: ForwarderState, { message }: Forwarding): void {
+  if (message === undefined) return;
   const route = message.ttlSeconds === 0 ? "dropped" : "stored";
   observer.record({ kind: "accepted", route });
 }
 
 /** Opens the ways to nodes that are new, and closes those to nodes that are gone. */
 function meet(state: ForwarderState, nodes: readonly NodeRecord[], ctx: Ctx): void {
-  const { node: self, openPeer, observer } = state.args;
+  const { others, strangers, args: { node: self, openPeer, observer } } = state;
   const alive = new Set(nodes.map(({ id }) => id));
-  for (const [node, other] of state.others) {
+  for (const [node, other] of others) {
     if (alive.has(node)) continue;
-    state.others.delete(node);
-    for (const located of other.queue) end(state, located);
+    others.delete(node);
+    const { missed, displaced } = stranger(state, node, ctx);
+    for (const uaid of other.missed) missed.add(uaid);
+    displaced.push(...other.displaced.slice(0, DISPLACED_MAX - displaced.length));
+    for (const located of other.queue) unreached(state, located, located.at, ctx);
     observer.record({ kind: "node_left", node });
     void close(other);
   }
   for (const { id, url } of nodes.slice(0, NODES_MAX)) {
-    if (id === self || url === undefined || state.others.has(id)) continue;
-    const queues = { queue: [], missed: new Set<string>(), displaced: [] };
-    state.others.set(id, { peer: openPeer(url), ...queues, busy: false });
+    if (id === self || url === undefined || others.has(id)) continue;
+    const { missed, displaced } = stranger(state, id, ctx);
+    strangers.delete(id);
+    others.set(id, { peer: openPeer(url), queue: [], missed, displaced, busy: false });
     observer.record({ kind: "node_joined", node: id, url });
+  }
+  for (const [node, { until }] of strangers) {
+    if (until <= ctx.now()) strangers.delete(node);
   }
   ctx.self.trySend("retryDue");
 }

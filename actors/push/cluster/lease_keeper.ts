@@ -46,8 +46,10 @@ export interface LeaseKeeperArgs {
 
 /** The lease keeper's state. */
 export interface LeaseKeeperState extends LeaseKeeperArgs {
-  /** Monotonic time at which the lease was last renewed. */
+  /** Monotonic time at which the last renewal that succeeded began. */
   renewedAt: number;
+  /** The same of the one on its way. */
+  renewingAt: number;
   /** As the store last said. */
   alive: readonly NodeRecord[];
 }
@@ -63,6 +65,7 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
   name: "lease_keeper",
   mailbox: { capacity: 64, overflow: "refuse" },
   async init(args, ctx) {
+    const renewedAt = ctx.now();
     const { alive, ended } = await renew(args);
     const other = alive.find((node) => !understand(node, args.record));
     if (other !== undefined) {
@@ -72,12 +75,13 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
           "Give all nodes the same; a new key is listed second everywhere before it becomes the first",
       );
     }
-    const state = { ...args, renewedAt: ctx.now(), alive };
+    const state = { ...args, renewedAt, renewingAt: renewedAt, alive };
     settle(state, { alive, ended }, ctx);
     return state;
   },
   on: {
     renewDue(state, _, ctx) {
+      state.renewingAt = ctx.now();
       ctx.pipe(renew(state), "renewed", (outcome) => {
         if (outcome.status === "fulfilled") return outcome.value;
         const reason = String(outcome.reason);
@@ -88,8 +92,8 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
     renewed(state, nodes, ctx) {
       if (nodes === undefined) return ctx.after(NODE_RENEW_MS, "renewDue");
       const lateMs = ctx.now() - state.renewedAt - NODE_LEASE_MS;
-      state.renewedAt = ctx.now();
-      if (lateMs > 0) {
+      state.renewedAt = state.renewingAt;
+      if (lateMs >= 0) {
         state.observer.record({ kind: "lease_lapsed", lateMs });
         state.onLapse();
       }

@@ -34,8 +34,14 @@ export const NOTIFY_MAX = 1_000;
 /** Delay before a node that could not be reached is tried again. */
 export const PEER_RETRY_MS = 1_000;
 
-/** Sessions to be ended on one node that may wait for it; the others find out when their device's TCP connection ends. */
+/** Sessions to be ended on one node that may wait for it; those beyond find out when their device answers no ping. */
 export const DISPLACED_MAX = 1_000;
+
+/** Time for which devices of a node that is not in the directory are remembered: it is new, or its lease lapsed and it comes back, or neither. */
+export const STRANGER_MS = 3 * NODE_LEASE_MS;
+
+/** Nodes outside the directory that are remembered: as many as there may be in it. */
+export const STRANGERS_MAX = 1_000;
 
 /** Nodes that share a store: one machine's processes, and some machines. */
 export const NODES_MAX = 1_000;

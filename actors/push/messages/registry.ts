@@ -11,8 +11,9 @@
  */
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
-import { LOOK_SLICE, MISSED_RETRY_MS, REGISTRY_MAILBOX } from "../limits.ts";
+import { CONFIRM_SLICE, MISSED_RETRY_MS, REGISTRY_MAILBOX } from "../limits.ts";
 import type { DisplacedSession, Observer, PushMessage } from "../ports.ts";
+import type { Arrivals } from "../cluster/arrivals.ts";
 import type { ForwarderProtocol } from "../cluster/forwarder.ts";
 
 /** What the registry needs of a device session. */
@@ -49,14 +50,29 @@ export interface RegistryProtocol {
   look(uaids: readonly string[]): readonly boolean[];
   /** Ends sessions whose user agents have connected to another node. */
   displace(sessions: readonly DisplacedSession[]): void;
-  /** Has all sessions look into the store: for a while other nodes may not have known of them. */
-  lookAll(): void;
+  /**
+   * Has all sessions look into the store, after other nodes may have taken this one for dead; those
+   * whose user agents have connected elsewhere meanwhile are ended.
+   */
+  confirmAll(): void;
   /** Goes on with that. */
-  lookOn(uaids: Iterator<string>): void;
+  confirmOn(sessions: Iterator<Registration>): void;
+  /** The store answered for a slice; `undefined` when it was not available. */
+  confirmed(slice: ConfirmedSlice): void;
   /** Tells sessions that were full to look into the store. */
   retryMissed(): void;
   /** How many user agents are connected. */
   connected(): number;
+}
+
+/** A slice of the sessions, and whether each still holds its user agent. */
+export interface ConfirmedSlice {
+  /** The sessions. */
+  readonly sessions: readonly Registration[];
+  /** By place. */
+  readonly holds: readonly boolean[] | undefined;
+  /** The sessions after them. */
+  readonly rest: Iterator<Registration>;
 }
 
 /** Who is connected, and who is to be told. */
@@ -64,7 +80,9 @@ export interface RegistryState {
   /** Told what became of each message. */
   readonly observer: Observer;
   /** What finds devices on other nodes, if there are any. */
-  readonly forwarder: Ref<Pick<ForwarderProtocol, "forward">> | undefined;
+  readonly forwarder: Ref<Pick<ForwarderProtocol, "forward" | "seek">> | undefined;
+  /** What the other nodes are told, if there are any. */
+  readonly arrivals: Pick<Arrivals, "confirm"> | undefined;
   /** The session of each connected user agent. */
   readonly sessions: Map<string, Registration>;
   /** User agents whose session was full when a message came. */
@@ -72,7 +90,7 @@ export interface RegistryState {
 }
 
 /** What the registry works with. */
-export type RegistryArgs = Pick<RegistryState, "observer" | "forwarder">;
+export type RegistryArgs = Pick<RegistryState, "observer" | "forwarder" | "arrivals">;
 
 /** The registry; see the module. */
 export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
@@ -107,13 +125,24 @@ export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
         return session !== undefined;
       }),
     displace(state, sessions) {
-      for (const { uaid, session } of sessions) {
-        const known = state.sessions.get(uaid);
-        if (known !== undefined && known.id === session) displace(known);
-      }
+      const known = sessions.flatMap(({ uaid, session }) => {
+        const registration = state.sessions.get(uaid);
+        return registration?.id === session ? [registration] : [];
+      });
+      displaceElsewhere(state, known);
     },
-    lookAll: (state, _, ctx) => lookOn(state, state.sessions.keys(), ctx),
-    lookOn,
+    confirmAll: (state, _, ctx) => confirmOn(state, state.sessions.values(), ctx),
+    confirmOn,
+    confirmed(state, { sessions, holds, rest }, ctx) {
+      displaceElsewhere(state, sessions.filter((_, place) => holds?.[place] === false));
+      for (const [place, registration] of sessions.entries()) {
+        if (holds?.[place] === false) continue;
+        if (registration.session.trySend("checkStorage") === "full") {
+          missed(state, registration.uaid, ctx);
+        }
+      }
+      ctx.after(1, "confirmOn", rest);
+    },
     retryMissed(state, _, ctx) {
       for (const uaid of state.missed) {
         const answer = state.sessions.get(uaid)?.session.trySend("checkStorage");
@@ -128,6 +157,19 @@ export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
 /** A full mailbox is no excuse to stay: the session finds out at its own next message. */
 function displace({ session }: Registration): void {
   if (session.trySend("displaced") === "full") session.send("displaced").catch(() => {});
+}
+
+/** Ends sessions whose user agents are on other nodes, and has their new sessions look for what these ones took. */
+function displaceElsewhere(
+  { sessions, forwarder }: RegistryState,
+  displaced: readonly Registration[],
+): void {
+  for (const registration of displaced) {
+    // From now on messages follow the user agent.
+    if (sessions.get(registration.uaid) === registration) sessions.delete(registration.uaid);
+    displace(registration);
+  }
+  if (displaced.length > 0) forwarder?.trySend("seek", displaced.map(({ uaid }) => uaid));
 }
 
 /** Whether the message was given to the one who knows where the device is, and who tells what became of it. */
@@ -162,17 +204,20 @@ function missed(state: RegistryState, uaid: string, ctx: Context<RegistryProtoco
 }
 
 /** A slice at a time, so that messages are handed over in between. */
-function lookOn(
-  state: RegistryState,
-  uaids: Iterator<string>,
+function confirmOn(
+  { arrivals }: RegistryState,
+  rest: Iterator<Registration>,
   ctx: Context<RegistryProtocol>,
 ): void {
-  for (let count = 0; count < LOOK_SLICE; count++) {
-    const { done, value: uaid } = uaids.next();
-    if (done === true) return;
-    if (state.sessions.get(uaid)?.session.trySend("checkStorage") === "full") {
-      missed(state, uaid, ctx);
-    }
+  const sessions: Registration[] = [];
+  while (sessions.length < CONFIRM_SLICE) {
+    const { done, value } = rest.next();
+    if (done === true) break;
+    sessions.push(value);
   }
-  ctx.after(1, "lookOn", uaids);
+  if (sessions.length === 0 || arrivals === undefined) return;
+  ctx.pipe(arrivals.confirm(sessions), "confirmed", (outcome) => {
+    const holds = outcome.status === "fulfilled" ? outcome.value : undefined;
+    return { sessions, holds, rest };
+  });
 }
