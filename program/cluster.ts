@@ -14,7 +14,8 @@ import type { NodeDirectory, OpenDoor, Peer, Presence } from "../actors/push/por
 import { nodeAddress } from "../transports/command_line/addresses.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { openPeer, serveNodePort } from "../transports/node_port/mod.ts";
-import { listening } from "./start_error.ts";
+import { readRoots } from "./ca_file.ts";
+import { listening, StartError } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
 
@@ -59,6 +60,9 @@ export class Cluster {
   static async join(options: ClusterOptions): Promise<Cluster> {
     const { settings, endpointKeys, system, shared, queue, node, telemetry } = options;
     const door = new NodeDoor(options);
+    const roots = readRoots(settings);
+    if (roots.kind === "failed") throw new StartError(roots.problem, 1);
+    const caCerts = roots.pem;
     const refs = await system.start(
       "cluster",
       clusterTree({
@@ -66,7 +70,8 @@ export class Cluster {
         directory: shared,
         node,
         observer: telemetry,
-        openPeer: (url) => openPeer({ url, secrets: endpointKeys }),
+        openPeer: (url) =>
+          URL.canParse(url) ? openPeer({ url, secrets: endpointKeys, caCerts }) : undefined,
         nodePort: settings.nodePort === undefined ? undefined : () => door.open(),
         record: () => ({
           id: node,
@@ -121,6 +126,7 @@ class NodeDoor {
     const door = await listening("node-port", address, () =>
       serveNodePort({
         ...address,
+        allowedHosts: settings.nodeUrl === undefined ? [] : [new URL(settings.nodeUrl).hostname],
         secrets: endpointKeys,
         version: VERSION,
         peer: {

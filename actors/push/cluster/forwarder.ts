@@ -121,8 +121,8 @@ export interface ForwarderArgs {
   readonly presence: Pick<Presence, "depart" | "whereabouts">;
   /** This node's id. */
   readonly node: string;
-  /** Opens the way to another node. */
-  readonly openPeer: (url: string) => OpenPeer;
+  /** Opens the way to another node; `undefined` when that is no address. */
+  readonly openPeer: (url: string) => OpenPeer | undefined;
   /** Told what became of each message. */
   readonly observer: Observer;
 }
@@ -357,9 +357,11 @@ function meet(state: ForwarderState, nodes: readonly NodeRecord[], ctx: Ctx): vo
   }
   for (const { id, url } of nodes.slice(0, NODES_MAX)) {
     if (id === self || url === undefined || others.has(id)) continue;
+    const peer = openPeer(url);
+    if (peer === undefined) continue;
     const { missed, displaced } = stranger(state, id, ctx);
     strangers.delete(id);
-    others.set(id, { peer: openPeer(url), queue: [], missed, displaced, busy: false });
+    others.set(id, { peer, queue: [], missed, displaced, busy: false });
     observer.record({ kind: "node_joined", node: id, url });
   }
   for (const [node, { until }] of strangers) {
