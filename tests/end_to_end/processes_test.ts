@@ -5,6 +5,9 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Arrivals } from "../support/arrivals.ts";
+import { startPostgres } from "../support/postgres_server.ts";
+import { PushClient, type Registration } from "../support/push_client.ts";
+import { opaqueBody, post } from "../support/sender.ts";
 import { eachLine } from "../support/service.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -35,7 +38,8 @@ class Parent implements AsyncDisposable {
     }).spawn();
     const { stdout, stderr } = this.#process;
     this.#gone = Promise.all([
-      eachLine(stdout, (line) => this.printed.add(line)).then(() => this.printed.end("it ended")),
+      eachLine(stdout, (line) => this.printed.add(line))
+        .then(() => this.printed.end(`it ended: ${this.sentences.join()}`)),
       eachLine(stderr, (line) => this.#said(line)).then(() => this.lines.end("all have ended")),
     ]);
   }
@@ -206,4 +210,79 @@ Deno.test("a process told by hand that it is a child refuses to be one", async (
   const { code, stderr } = await command.output();
   assertEquals(code, 2);
   assertMatch(new TextDecoder().decode(stderr), /^heliograph: HELIOGRAPH_PROCESS: "yes" was not /);
+});
+
+/** A device and its subscription, over its connections one after the other. */
+interface Device {
+  readonly registration: Registration;
+  readonly connections: PushClient[];
+}
+
+/** So many that the kernel gives each of two processes some of them. */
+const DEVICES = 12;
+
+async function connect(url: string): Promise<Device> {
+  const client = await PushClient.connect(url);
+  return { registration: await client.register(), connections: [client] };
+}
+
+/** Posts until it is accepted: a connection kept alive ends with the process it leads to. */
+async function postUntilAccepted(endpoint: string, body: Uint8Array<ArrayBuffer>): Promise<void> {
+  for (let tries = 0; tries < 10; tries++) {
+    try {
+      const { status } = await post(endpoint, body);
+      if (status === 201) return;
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  throw new Error(`Cannot post to ${endpoint}`);
+}
+
+/** Waits until this body has come over one of the device's connections. */
+async function arrived({ connections }: Device, body: Uint8Array): Promise<void> {
+  const data = body.toBase64({ alphabet: "base64url", omitPadding: true });
+  await Promise.any(
+    connections.map(({ notifications }) =>
+      notifications.until((one) => one.data === data, { what: `a body of ${body.length} bytes` })
+    ),
+  );
+}
+
+Deno.test("two processes on PostgreSQL deliver what either takes, and lose nothing when one is killed", async () => {
+  await using server = await startPostgres();
+  const store = ["--store", server.freshUrl()];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "mod.ts", "migrate", ...store],
+    cwd: ROOT,
+  }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  await using parent = new Parent("--processes", "2", ...store);
+  const { devicePort, processes } = await parent.ready();
+  assertEquals(processes, 2);
+  const url = `ws://127.0.0.1:${devicePort}/`;
+  await using stack = new AsyncDisposableStack();
+  const devices: Device[] = [];
+  for (let count = 0; count < DEVICES; count++) {
+    const device = await connect(url);
+    stack.use(device.connections[0]);
+    devices.push(device);
+  }
+  const first = opaqueBody(101);
+  for (const { registration } of devices) await postUntilAccepted(registration.endpoint, first);
+  await Promise.all(devices.map((device) => arrived(device, first)));
+
+  Deno.kill(Number((await parent.event("child_ready")).pid), "SIGKILL");
+  await parent.event("child_exited");
+  const second = opaqueBody(102);
+  for (const { registration } of devices) await postUntilAccepted(registration.endpoint, second);
+  await parent.event("child_ready", 3);
+  for (const { connections } of devices) {
+    const uaid = connections[0]?.uaid ?? "";
+    connections.push(stack.use(await PushClient.connect(url, { uaid })));
+    assertEquals(connections[1]?.uaid, uaid);
+  }
+  await Promise.all(devices.map((device) => arrived(device, second)));
+  parent.signal("SIGTERM");
+  assertEquals(await parent.ended(), 0);
 });
