@@ -5,10 +5,9 @@
  * It reads and checks everything before it writes anything: Redis does not undo the writes of a script
  * that fails later. When memory or disk forbid writes, Redis refuses the first one.
  *
- * Keys: the positions, then the hashes of counts. Arguments: the store's name, its position before and
- * after, then for each hash the second at which it expires (0 for never), how many fields, and each
- * field with what to add. It answers the position as it is then; or key, field and value of what is
- * no whole number.
+ * Keys: the marks, then the hashes of counts. Arguments: the store's name, its mark before and after,
+ * then for each hash the second at which it expires (0 for never), how many fields, and each field
+ * with what to add. It answers the mark as it is then; or key, field and value of what is no count.
  *
  * @module
  */
@@ -22,8 +21,7 @@ export const COUNT_PAGE: RedisScript = new RedisScript(
   `local function whole(text)
      return #text <= 15 and string.match(text, '^%d+$')
    end
-   local known = redis.call('HGET', KEYS[1], ARGV[1]) or '0'
-   if not whole(known) then return {KEYS[1], ARGV[1], known} end
+   local known = redis.call('HGET', KEYS[1], ARGV[1]) or '0:0'
    if known ~= ARGV[2] then return known end
    local place, expiries, sums = 4, {}, {}
    for index = 2, #KEYS do

@@ -6,7 +6,7 @@
  * | `<prefix>:{counters}:total` | counts of everything |
  * | `<prefix>:{counters}:notification:<id>` | counts of one notification |
  * | `<prefix>:{counters}:second:<seconds since 1970>` | counts of what was recorded in that second |
- * | `<prefix>:{counters}:position` | for each store the position of the last tally that was counted |
+ * | `<prefix>:{counters}:position` | for each store how far its log is counted: `<position>:<newest time in ms>` |
  *
  * A field of counts is `<platform>:<count>`, such as `apns:delivered`: the platforms are `apns`, `fcm`
  * and `webpush`, the counts are the six outcomes and `retries`, the requests that had to be sent again.

@@ -6,6 +6,9 @@
  * too, since the position of the last one is kept beside the counts and both are written in one step;
  * a page is one call. What Redis loses when it crashes, the counters lose.
  *
+ * Why the newest time is kept beside the position: in a store that began anew, positions begin again. A
+ * tally from after all that were counted was not among them, whatever its position.
+ *
  * Counted is what batches came to. Recipients of a cancelled notification whose batches nobody had
  * claimed are in no batch's result, so they are not among `cancelled` here.
  *
@@ -42,8 +45,8 @@ export interface RedisCountersOptions {
   /** Name of the sink, under which its position is remembered in the store; default `counters`. */
   readonly name?: string;
   /**
-   * Names the store whose tallies are counted, 1 to 64 characters; default `store`. Positions are
-   * compared with the last one of the same name, so a store that began anew needs a name of its own.
+   * Names the store whose tallies are counted, 1 to 64 characters; default `store`. Two stores that
+   * are counted together need two names.
    */
   readonly store?: string;
   /** How long the counts of a second are kept, at least 1,000 ms; default 25 hours. */
@@ -55,6 +58,14 @@ export interface RedisCountersOptions {
 /** The schema of the keys: a part of its own, since a store in the same Redis has another. */
 const SCHEMA_PART = "counters";
 const SCHEMA_VERSION = 1;
+
+/** How far the log of a store is counted. */
+interface Mark {
+  /** The position of the last tally that was counted. */
+  readonly position: number;
+  /** The newest time of all that were, in milliseconds since 1970. */
+  readonly at: number;
+}
 
 /** What is added to one hash. */
 interface Addition {
@@ -74,7 +85,7 @@ export class RedisCountersSink implements AsyncDisposable {
   readonly #secondsRetentionMs: number;
   readonly #notificationsRetentionMs: number;
   /** Where the counters stood after the last page. */
-  #position = 0;
+  #mark: Mark = { position: 0, at: 0 };
 
   private constructor(redis: Redis, options: RedisCountersOptions) {
     this.#redis = redis;
@@ -104,14 +115,17 @@ export class RedisCountersSink implements AsyncDisposable {
    * broke on the way, perhaps all; offering them again is right in both cases.
    */
   async record(tallies: readonly Tally[], signal: AbortSignal): Promise<void> {
-    const last = tallies.at(-1)?.position ?? 0;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       signal.throwIfAborted();
-      const known = this.#position;
-      const fresh = tallies.filter(({ position }) => position > known);
-      if (fresh.length === 0) return;
-      this.#position = await this.#count(known, last, fresh);
-      if (this.#position === last) return;
+      const known = this.#mark;
+      const fresh = tallies.filter(({ position, at }) =>
+        position > known.position || at > known.at
+      );
+      const position = fresh.at(-1)?.position;
+      if (position === undefined) return;
+      const at = fresh.reduce((newest, tally) => Math.max(newest, tally.at), known.at);
+      this.#mark = await this.#count(known, { position, at }, fresh);
+      if (this.#mark.position === position && this.#mark.at === at) return;
     }
     const words = `another process counts the tallies of "${this.#store}" at the same time`;
     throw new StoreError("busy", `Cannot count deliveries: ${words}`);
@@ -123,7 +137,7 @@ export class RedisCountersSink implements AsyncDisposable {
   }
 
   /** Counts these if the counters stand at `known`; answers where they stand then. */
-  async #count(known: number, last: number, tallies: readonly Tally[]): Promise<number> {
+  async #count(known: Mark, next: Mark, tallies: readonly Tally[]): Promise<Mark> {
     const additions = this.#additions(tallies);
     const keys = [positionKey(this.#redis), ...additions.keys()];
     const hashes = [...additions.values()].flatMap(({ expiresAt, fields }) => [
@@ -131,10 +145,22 @@ export class RedisCountersSink implements AsyncDisposable {
       fields.size,
       ...[...fields].flat(),
     ]);
-    const reply = await this.#redis.run(COUNT_PAGE, keys, [this.#store, known, last, ...hashes]);
-    if (!Array.isArray(reply)) return Number(textReply(reply));
+    const marks = [known, next].map(({ position, at }) => `${position}:${at}`);
+    const reply = await this.#redis.run(COUNT_PAGE, keys, [this.#store, ...marks, ...hashes]);
+    if (!Array.isArray(reply)) return this.#markOf(textReply(reply));
     const [key = "", field = "", value = ""] = arrayReply(reply).map(textReply);
     throw damaged(key, field, `is "${value.slice(0, 40)}", expected a whole number`);
+  }
+
+  #markOf(text: string): Mark {
+    const [, position, at] = /^(\d{1,15}):(\d{1,15})$/.exec(text) ?? [];
+    if (position !== undefined && at !== undefined) {
+      return { position: Number(position), at: Number(at) };
+    }
+    const problem = `is "${
+      text.slice(0, 40)
+    }", expected a position and a time, as in "7:1700000000000"`;
+    throw damaged(positionKey(this.#redis), this.#store, problem);
   }
 
   /** What these tallies add to which hash. */

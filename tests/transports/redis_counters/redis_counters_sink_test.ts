@@ -98,7 +98,10 @@ Deno.test("RedisCountersSink counts in total, by notification and by second, per
     await server.cli("HGETALL", "heliograph:{counters}:notification:n2"),
     "apns:delivered\n10",
   );
-  assertEquals(await server.cli("HGETALL", "heliograph:{counters}:position"), "store\n5");
+  assertEquals(
+    await server.cli("HGETALL", "heliograph:{counters}:position"),
+    `store\n5:${AT + 1_000}`,
+  );
 });
 
 Deno.test("RedisCountersSink counts each tally once however pages overlap, and whoever offers them", async () => {
@@ -148,7 +151,7 @@ Deno.test("RedisCountersSink counts each tally once when connections are cut und
   assertEquals(failures >= 5, true);
   assertEquals(await totalAt(server.url()), rounds * 100);
   const position = await server.cli("HGET", "heliograph:{counters}:position", "store");
-  assertEquals(position, String(rounds * 10));
+  assertEquals(position, `${rounds * 10}:${AT}`);
 });
 
 for (
@@ -169,6 +172,17 @@ for (
     assertEquals(await totalAt(server.url()), 50);
   });
 }
+
+Deno.test("RedisCountersSink counts a store that began anew, and each of its tallies once", async () => {
+  await using server = await startRedis();
+  await using sink = await openRedisCountersSink({ url: server.url() });
+  await sink.record(tallies(100), signal);
+  const anew = tallies(10).map((tally) => ({ ...tally, at: AT + tally.position }));
+  await sink.record(anew.slice(0, 6), signal);
+  await using other = await openRedisCountersSink({ url: server.url() });
+  for (const again of [sink, other]) await again.record(anew, signal);
+  assertEquals(await totalAt(server.url()), 1_100);
+});
 
 Deno.test("RedisCountersSink lets seconds and notifications expire, and keeps the total", async () => {
   await using server = await startRedis();
@@ -234,6 +248,12 @@ Deno.test("RedisCountersSink names what another program wrote into a count, and 
   );
   await sink.record(tallies(2, 2), signal);
   assertEquals(await server.cli("HGET", "heliograph:{counters}:total", "apns:delivered"), "30");
+  await server.cli("HSET", "heliograph:{counters}:position", "store", "4");
+  const mark = await assertRejects(() => sink.record(tallies(2, 4), signal), StoreError);
+  assertEquals(
+    mark.message,
+    'Cannot read key heliograph:{counters}:position: field "store" is "4", expected a position and a time, as in "7:1700000000000"',
+  );
 });
 
 Deno.test("RedisCountersSink refuses a page while memory is full, and counts nothing of it", async () => {
