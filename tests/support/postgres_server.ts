@@ -16,8 +16,8 @@ export interface PostgresServerOptions {
   readonly durable?: boolean;
 }
 
-/** Folder of the server's programs in Debian's package. */
-const PROGRAMS = "/usr/lib/postgresql/15/bin";
+/** Where Debian's packages have the programs of each version. */
+const VERSIONS = "/usr/lib/postgresql";
 
 /** The superuser of the test's server. */
 const USER = "heliograph";
@@ -107,7 +107,7 @@ export class PostgresServer implements AsyncDisposable {
     // Into a file, not a pipe: nothing of this process may depend on what the server writes.
     const script = 'log="$1"; shift; exec "$@" >>"$log" 2>&1';
     const server = [
-      `${PROGRAMS}/postgres`,
+      `${programs()}/postgres`,
       "-D",
       data,
       ...settings.flatMap((text) => ["-c", text]),
@@ -187,6 +187,16 @@ export function startPostgres(options: PostgresServerOptions = {}): Promise<Post
   return PostgresServer.create(options);
 }
 
+/** The server's programs, of the newest version that is installed. */
+function programs(): string {
+  try {
+    const versions = [...Deno.readDirSync(VERSIONS)].map(({ name }) => Number(name));
+    return `${VERSIONS}/${Math.max(...versions)}/bin`;
+  } catch {
+    throw new Error('This test needs PostgreSQL: run "apt-get install postgresql"');
+  }
+}
+
 /** PostgreSQL refuses to run as root: then it runs as the user of Debian's package. */
 function asUser(command: readonly string[]): readonly string[] {
   return Deno.uid() === 0
@@ -202,7 +212,7 @@ async function initialise(folder: string, options: PostgresServerOptions): Promi
   const method = options.password ? "scram-sha-256" : "trust";
   if (Deno.uid() === 0) await runAll(["chown", "-R", "postgres:postgres", folder]);
   await runAll(asUser([
-    ...[`${PROGRAMS}/initdb`, "--no-sync", "--no-locale", "-E", "UTF8", "-D", data],
+    ...[`${programs()}/initdb`, "--no-sync", "--no-locale", "-E", "UTF8", "-D", data],
     ...["-U", USER, "--pwfile", passwordFile, "-A", method],
   ]));
   if (!options.tls) return;

@@ -8,14 +8,14 @@
  * @module
  */
 
-import { ConnectionLost, quoted, StoreError } from "./errors.ts";
+import { ConnectionLost, StoreError } from "./errors.ts";
 import { RECONNECT_DELAY_MAX_MS, RECONNECT_DELAY_MIN_MS, WAITING_MAX } from "./limits.ts";
 import type { Session } from "./session.ts";
 
 /** What a lane needs. */
 export interface LaneOptions {
   /** Opens a connection; tells when it ends by itself. */
-  open(onLost: () => void): Promise<Session>;
+  open(onLost: (session: Session) => void): Promise<Session>;
   /** Connections at most. */
   readonly sessionsMax: number;
   /** Calls at once on each. */
@@ -36,6 +36,10 @@ export class Lane {
   /** The open ones, with how many calls each has. */
   readonly #sessions = new Map<Session, number>();
   readonly #opening = new Set<Promise<void>>();
+  /** Those that were lost and are not all put away. */
+  readonly #ending = new Set<Promise<void>>();
+  /** Told when a connection has no calls any more. */
+  readonly #idling = new Map<Session, () => void>();
   readonly #waiting = new Set<Waiting>();
   #failures = 0;
   #retryAt = 0;
@@ -87,9 +91,8 @@ export class Lane {
     await Promise.all(sessions.map((session) => this.#idle(session)));
     await Promise.all(sessions.map((session) => session.close()));
     this.#sessions.clear();
+    await Promise.all(this.#ending);
   }
-
-  readonly #idling = new Map<Session, () => void>();
 
   /** Resolves when the connection has no calls; each of them is bounded by its own time. */
   #idle(session: Session): Promise<void> {
@@ -145,7 +148,7 @@ export class Lane {
 
   async #open(): Promise<void> {
     try {
-      const session: Session = await this.#options.open(() => this.#lost(session));
+      const session = await this.#options.open((lost) => this.#lost(lost));
       // It may have ended between its first answer and now.
       if (session.lost) throw new ConnectionLost("the connection was closed");
       this.#sessions.set(session, 0);
@@ -169,6 +172,8 @@ export class Lane {
 
   #lost(session: Session): void {
     this.#sessions.delete(session);
+    const ending = session.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
     this.#idling.get(session)?.();
     this.#idling.delete(session);
     if (this.#waiting.size > 0) this.#openAnother();
@@ -189,10 +194,5 @@ export class Lane {
       this.#idling.delete(session);
       idle();
     }
-  }
-
-  /** The last reason why there was no connection, in words. */
-  get reason(): string {
-    return quoted(this.#reason);
   }
 }

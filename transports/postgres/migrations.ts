@@ -115,8 +115,8 @@ async function prepare(postgres: Postgres): Promise<void> {
   });
 }
 
-/** Runs the next migration of a part and answers its version; `undefined` when it has the newest. */
-function step(postgres: Postgres, part: SchemaPart): Promise<number | undefined> {
+/** Runs the next migration of a part; `false` when it has the newest version. */
+function step(postgres: Postgres, part: SchemaPart): Promise<boolean> {
   return postgres.transaction(`migrate the part "${part.name}"`, async (transaction) => {
     // Whoever migrates at the same time waits here, and then finds the work done.
     await transaction.query(lockOf(postgres.schema));
@@ -125,12 +125,12 @@ function step(postgres: Postgres, part: SchemaPart): Promise<number | undefined>
       throw newer(postgres.place, version, part.migrations.length);
     }
     const statements = part.migrations[version];
-    if (statements === undefined) return undefined;
+    if (statements === undefined) return false;
     await transaction.run(statements);
     await transaction.query(sql`INSERT INTO schema_version (part, version)
       VALUES (${part.name}, ${version + 1})
       ON CONFLICT (part) DO UPDATE SET version = excluded.version`);
-    return version + 1;
+    return true;
   });
 }
 
@@ -156,12 +156,8 @@ export async function migrate(
     for (const part of parts) {
       const query = (statement: Statement) => postgres.query("read the version", statement);
       const [from = 0] = await versionsOf(query, [part]);
-      let to = from;
-      for (let next = await step(postgres, part); next !== undefined;) {
-        to = next;
-        next = await step(postgres, part);
-      }
-      migrated.push({ part: part.name, from, to });
+      while (await step(postgres, part));
+      migrated.push({ part: part.name, from, to: part.migrations.length });
     }
     return migrated;
   } catch (error) {

@@ -75,7 +75,7 @@ export class Postgres implements AsyncDisposable {
 
   private constructor(address: Address, settings: SessionSettings, connectionsMax: number) {
     this.#address = address;
-    const open = (onLost: () => void) => Session.open(settings, onLost);
+    const open = (onLost: (session: Session) => void) => Session.open(settings, onLost);
     const waitMs = settings.answerTimeoutMs;
     const shared = Math.floor(connectionsMax / 3) || 1;
     this.#shared = new Lane({ open, waitMs, sessionsMax: shared, callsMax: PIPELINE_MAX });

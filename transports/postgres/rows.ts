@@ -15,7 +15,7 @@ function kindOf(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null) return "NULL";
   if (value instanceof Uint8Array) return "bytes";
-  return typeof value === "string" ? "text" : `a ${typeof value}`;
+  return typeof value === "string" ? "text" : `of type ${typeof value}`;
 }
 
 /** Reads the columns of one table; each method throws a {@link StoreError} `"corrupt"` that names table and column. */

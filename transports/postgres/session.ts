@@ -85,11 +85,16 @@ export class Session {
   readonly #client: postgres.Sql<Record<never, never>>;
   readonly #answerTimeoutMs: number;
   readonly #onItsWay = new Set<OnItsWay>();
-  readonly #onLost: () => void;
+  readonly #onLost: (session: Session) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #lost: ConnectionLost | undefined;
+  #closed: Promise<void> | undefined;
 
-  private constructor(socket: Socket, settings: SessionSettings, onLost: () => void) {
+  private constructor(
+    socket: Socket,
+    settings: SessionSettings,
+    onLost: (session: Session) => void,
+  ) {
     this.#socket = socket;
     this.#answerTimeoutMs = settings.answerTimeoutMs;
     this.#onLost = onLost;
@@ -102,7 +107,10 @@ export class Session {
    * @throws {ConnectionLost | TlsRefused} When there is no connection.
    * @throws The server's error when it does not let us in.
    */
-  static async open(settings: SessionSettings, onLost: () => void): Promise<Session> {
+  static async open(
+    settings: SessionSettings,
+    onLost: (session: Session) => void,
+  ): Promise<Session> {
     const socket = await connectSocket(settings.address, settings.caCert, CONNECT_TIMEOUT_MS);
     // The library listens only while it needs the socket; an error that nobody hears ends the process.
     socket.on("error", () => {});
@@ -116,6 +124,7 @@ export class Session {
       return session;
     } catch (error) {
       session.end("it was not opened");
+      await session.close();
       throw error;
     } finally {
       clearTimeout(timer);
@@ -150,17 +159,17 @@ export class Session {
     clearTimeout(this.#timer);
     for (const call of this.#onItsWay) call.reject(this.#lost);
     this.#onItsWay.clear();
-    this.#socket.destroy();
-    this.#client.end({ timeout: 0 }).catch(() => {});
-    this.#onLost();
+    // With a reason, for without one the library would try to connect again.
+    this.#socket.destroy(this.#lost);
+    this.#closed = this.#client.end({ timeout: 0 });
+    this.#onLost(this);
   }
 
-  /** Takes leave of the server; nothing may be on its way. */
+  /** Takes leave of the server, unless it has ended; nothing may be on its way. Resolves when all is put away. */
   async close(): Promise<void> {
-    if (this.#lost === undefined) {
-      this.#lost = new ConnectionLost("it is closed");
-      await this.#client.end({ timeout: CLOSE_TIMEOUT_MS / 1000 });
-    }
+    this.#lost ??= new ConnectionLost("it is closed");
+    this.#closed ??= this.#client.end({ timeout: CLOSE_TIMEOUT_MS / 1000 });
+    await this.#closed;
     this.#socket.destroy();
   }
 
@@ -174,7 +183,8 @@ export class Session {
     if (this.#onItsWay.size === 1) this.#watch(this.#answerTimeoutMs);
     try {
       const answer = await Promise.race([send(this.#client), promise]);
-      return { rows: answer, count: answer.count ?? 0, command: answer.command };
+      // The library's own kind of list has more in it than rows.
+      return { rows: [...answer], count: answer.count ?? 0, command: answer.command };
     } catch (error) {
       if (endsConnection(error)) this.end(quoted(error));
       // The library has its own errors for a connection that is gone; callers know one.
