@@ -260,14 +260,16 @@ export class RedisQueue implements AsyncDisposable {
 
   async #takeOver(claiming: Claiming): Promise<void> {
     const { request: { node, now, leaseMs } } = claiming;
+    const max = roomOf(claiming);
     const { entries, stayed, nextMs } = await this.#streams.takeOver(node, {
       idleMs: leaseMs,
-      max: roomOf(claiming),
+      max,
       freeOf: (lane) => freeOf(claiming, lane),
       known: [...this.#held.values()],
     });
-    this.#lookedAt = now;
-    this.#idleDueAt = nextMs === undefined ? undefined : now + Math.max(nextMs, 1);
+    // Where as many were found as were looked for, there may be more.
+    this.#lookedAt = entries.length < max ? now : undefined;
+    this.#idleDueAt = nextMs === undefined ? undefined : now + Math.max(nextMs, LOOK_MS);
     // Whoever works on it here has missed its renewals: it is told with the next one, and the entry waits for that.
     const missed = new Set(stayed.map(({ lane, id }) => `${lane} ${id}`));
     for (const [key, { lane, id }] of this.#held) {
