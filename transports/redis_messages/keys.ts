@@ -4,7 +4,7 @@
  *
  * | key | type | content | expires |
  * | --- | --- | --- | --- |
- * | `{xx}:user:UAID` | hash | `connected_at`, milliseconds since 1970 | with the user agent |
+ * | `{xx}:user:UAID` | hash | `connected_at`, milliseconds since 1970; `last_sort_key`, the largest it was given a message under | with the user agent |
  * | `{xx}:channels:UAID` | set | ids of its channels | with the user agent |
  * | `{xx}:plain:UAID` | sorted set | "CHANNEL SORT_KEY" by sort key: waiting messages without a topic | with the user agent |
  * | `{xx}:topics:UAID` | sorted set | "CHANNEL TOPIC" by sort key: waiting messages with a topic | with the user agent |

@@ -184,7 +184,7 @@ export class RedisMessageStore implements AsyncDisposable {
    * Stores a message; one with a topic replaces the waiting message of the same user agent, channel
    * and topic (RFC 8030 section 5.4). Refused with `"over_limit"` when the user agent already has
    * more than `waitingMax` messages waiting, expired ones not counted; and with the largest sort key
-   * that waits when that is not smaller: another node has taken it.
+   * that the user agent was ever given a message under, when the message's is not larger.
    */
   async saveMessage(message: PushMessage, waitingMax: number): Promise<SaveOutcome> {
     const { uaid, channelId, sortKey, expiresAt, topic } = message;

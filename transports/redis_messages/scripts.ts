@@ -161,7 +161,8 @@ return 'subscribed'
 );
 
 /**
- * Stores a message; answers the outcome, or the largest sort key that waits when it is not smaller.
+ * Stores a message; answers the outcome, or the largest sort key that the user agent was given a message
+ * under, when it is not smaller.
  * Arguments: channel, sort key, second of expiry, most waiting, the message, and its topic when it has
  * one.
  */
@@ -176,11 +177,9 @@ if seen == nil then return DAMAGED end
 if not seen or lapsed(seen) then return 'no_user' end
 if call('SISMEMBER', CHANNELS, channel) == 0 then return 'no_channel' end
 
-local behind = 0
-for _, index in ipairs({PLAIN, TOPICS}) do
-  local largest = call('ZREVRANGE', index, 0, 0, 'WITHSCORES')[2]
-  if largest then behind = math.max(behind, tonumber(largest)) end
-end
+-- Messages that are gone count as well: so no key ever names two messages of a user agent.
+local behind = tonumber(call('HGET', USER, 'last_sort_key') or 0)
+if not behind then return redis.error_reply('DAMAGED 1 last_sort_key') end
 if behind >= tonumber(sort_key) then return {text(behind)} end
 
 -- What has expired does not count; what is left of it when there is much is removed by later saves.
@@ -205,6 +204,7 @@ if call('ZCARD', index) == 1 or call('ZCARD', EXPIRY) == 1 then
   for _, key in ipairs({index, EXPIRY, MESSAGES}) do call('PEXPIRE', key, kept) end
 end
 due(tonumber(expires))
+call('HSET', USER, 'last_sort_key', sort_key)
 if tonumber(call('GET', LAST) or 0) < tonumber(sort_key) then call('SET', LAST, sort_key) end
 return 'stored'
 `,

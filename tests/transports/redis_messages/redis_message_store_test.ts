@@ -115,6 +115,22 @@ Deno.test("refreshUser() keeps everything of the user agent for another lifetime
   }
 });
 
+Deno.test("a sort key is never given twice to a user agent, though its message is gone", async () => {
+  await using opened = await open();
+  const { world, store } = opened;
+  await world.subscribe();
+  await world.save(7);
+  await store.removeMessages(ALICE, [7]);
+  assertEquals(await world.save(7, { topic: "t" }), { behind: 7 });
+  assertEquals(await world.save(8, { topic: "t" }), "stored");
+  await store.removeChannel(ALICE, NEWS);
+  await world.subscribe();
+  assertEquals(await world.save(8), { behind: 8 });
+  await store.removeUser(ALICE);
+  await world.subscribe();
+  assertEquals(await world.save(1), "stored", "another user agent now");
+});
+
 Deno.test("a node whose lease has ended for a week is forgotten, should nobody remove it", async () => {
   await using opened = await open();
   const { store, url } = opened;
@@ -174,6 +190,13 @@ const DAMAGES: readonly Damage[] = [
     (_, store) => store.user(ALICE),
     "user",
     'field "connected_at" is missing',
+  ],
+  [
+    "a sort key that is none",
+    (key) => ["HSET", key("user"), "last_sort_key", "x"],
+    (world) => world.save(9),
+    "user",
+    'field "last_sort_key" is missing or of another form',
   ],
   [
     "a session that is missing",
