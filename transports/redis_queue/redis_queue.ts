@@ -268,8 +268,9 @@ export class RedisQueue implements AsyncDisposable {
       known: [...this.#held.values()],
     });
     // Where as many were found as were looked for, there may be more.
+    const nextAt = nextMs === undefined ? undefined : now + Math.max(nextMs, LOOK_MS);
     this.#lookedAt = entries.length < max ? now : undefined;
-    this.#idleDueAt = nextMs === undefined ? undefined : now + Math.max(nextMs, LOOK_MS);
+    this.#idleDueAt = entries.length < max ? nextAt : now + 1;
     // Whoever works on it here has missed its renewals: it is told with the next one, and the entry waits for that.
     const missed = new Set(stayed.map(({ lane, id }) => `${lane} ${id}`));
     for (const [key, { lane, id }] of this.#held) {
