@@ -8,10 +8,9 @@
  * @module
  */
 
+import { type LoopClock, loopClock } from "../../transports/api/loop_delay.ts";
 import { type ChildLine, lineText, type SharedPorts } from "./channel.ts";
 import { HEARTBEAT_MS } from "./limits.ts";
-
-import { type LoopClock, loopClock } from "../../transports/api/loop_delay.ts";
 
 /** What the channel needs of the process. */
 export interface ChannelParts {

@@ -64,11 +64,14 @@ export class ChildExitError extends Error {
   override readonly name = "ChildExitError";
   /** How it ended. */
   readonly exit: ChildExit;
+  /** Whether it had been ready. */
+  readonly served: boolean;
 
   /** The error of this child's end. */
-  constructor(index: number, exit: ChildExit) {
+  constructor(index: number, exit: ChildExit, served: boolean) {
     super(`process ${index} has ended: ${exitText(exit)}`);
     this.exit = exit;
+    this.served = served;
   }
 }
 
@@ -126,7 +129,7 @@ function listen({ handle }: State, ctx: Context<ChildProcessProtocol>): void {
 }
 
 function take(state: State, news: ChildNews, ctx: Context<ChildProcessProtocol>): void {
-  if (news.kind === "exited") throw new ChildExitError(state.index, news.exit);
+  if (news.kind === "exited") throw new ChildExitError(state.index, news.exit, state.ready);
   const strays = news.lines.filter((line) => !takeLine(state, line, ctx));
   const [text] = strays;
   if (text === undefined) return;

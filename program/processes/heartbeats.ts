@@ -13,7 +13,11 @@ export class Heartbeats {
   readonly #missedMax: number;
   #missed = 0;
 
-  /** @param missedMax Checks in a row without a heartbeat after which the child hangs, at least 1. */
+  /**
+   * Nothing has been missed yet.
+   *
+   * @param missedMax Checks in a row without a heartbeat after which the child hangs, at least 1.
+   */
   constructor(missedMax: number) {
     this.#missedMax = missedMax;
   }

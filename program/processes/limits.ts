@@ -26,7 +26,7 @@ export const START_MS = 60_000;
 export const DRAIN_MS = 30_000;
 
 /** Time after which the parent no longer waits for a child that was killed, in milliseconds, its drain included. */
-export const SHUTDOWN_MS = DRAIN_MS + 5_000;
+export const SHUTDOWN_MS: number = DRAIN_MS + 5_000;
 
 /** Largest line on the channel, in bytes; the program's own are shorter than a tenth of it. */
 export const LINE_BYTES_MAX = 4_096;

@@ -16,7 +16,11 @@ export class LineSplitter {
   #length = 0;
   #skipping = false;
 
-  /** @param bytesMax Largest line, in bytes, without its line feed. */
+  /**
+   * Nothing has come yet.
+   *
+   * @param bytesMax Largest line, in bytes, without its line feed.
+   */
   constructor(bytesMax: number) {
     this.#kept = new Uint8Array(bytesMax);
   }

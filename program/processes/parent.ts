@@ -73,7 +73,6 @@ class Parent {
   readonly #clock: Clock;
   readonly #stopping = new AbortController();
   #ports: SharedPorts | undefined;
-  #started = false;
   #orderly = true;
 
   constructor(options: ParentOptions) {
@@ -97,7 +96,6 @@ class Parent {
     kill.addEventListener("abort", end);
     try {
       await system.start("processes", this.#tree());
-      this.#started = true;
       if (this.#ports !== undefined) onEvent({ kind: "ready", processes, ports: this.#ports });
       const exit = await system.ended;
       return exit.kind === "crashed" ? 1 : this.#status();
@@ -148,8 +146,7 @@ class Parent {
   #runtimeEvent(event: RuntimeEvent): void {
     // What follows is the end of all, and a supervisor ends its children one after the other:
     // told together they drain together.
-    const failed = event.type === "crashed" && !this.#started;
-    if (failed || event.type === "gave_up") this.#stopping.abort();
+    if (isFailedStart(event) || event.type === "gave_up") this.#stopping.abort();
     if (event.type !== "gave_up") return;
     const { restarts, withinMs, error } = event;
     this.#options.onEvent({ kind: "gave_up", restarts, withinMs, error });
@@ -163,6 +160,12 @@ class Parent {
     if (this.#options.kill.aborted) return INTERRUPTED;
     return this.#orderly ? 0 : 1;
   }
+}
+
+/** Whether a child has failed to serve for the first time: one that crashes later is started again. */
+function isFailedStart(event: RuntimeEvent): boolean {
+  if (event.type !== "crashed" || event.incarnation > 1) return false;
+  return !(event.error instanceof ChildExitError && event.error.served);
 }
 
 /** The status that a child gave with its reason; without one the reason is thrown. */

@@ -4,9 +4,11 @@
  *
  * `serve` serves until SIGTERM. Other ways to behave come after it, each applied in the processes
  * that it names: `busy:2` makes every process of child 2 hang once it is ready; `busy:2:FILE` only
- * the first, which makes the file.
+ * the first, which makes the file. `late:2:FILE` waits with its readiness for the file.
  */
 
+import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { openChildChannel } from "../../../program/processes/child_channel.ts";
 import { readRole, ROLE_VARIABLE } from "../../../program/processes/channel.ts";
 
@@ -21,7 +23,7 @@ const ways = new Set(
   Deno.args.flatMap((word) => {
     const [way = "", index, file] = word.split(":");
     if (index !== undefined && Number(index) !== role.index) return [];
-    return file === undefined || isFirst(file) ? [way] : [];
+    return file === undefined || way === "late" || isFirst(file) ? [way] : [];
   }),
 );
 
@@ -32,6 +34,13 @@ function isFirst(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Waits until the file is there. */
+async function untilThere(file: string): Promise<void> {
+  using watch = Deno.watchFs(dirname(file));
+  if (existsSync(file)) return;
+  for await (const { paths } of watch) if (paths.includes(file)) return;
 }
 
 function say(text: string): void {
@@ -54,6 +63,8 @@ if (ways.has("garbage")) {
 }
 using channel = openChildChannel();
 if (ways.has("silent")) await new Promise(() => {});
+const late = Deno.args.find((word) => ways.has("late") && word.startsWith("late:"));
+if (late !== undefined) await untilThere(late.split(":")[2] ?? "");
 channel.ready(role.ports ?? PORTS, `child ${role.index}`);
 if (ways.has("busy") || ways.has("heap") || ways.has("end")) {
   // What was written leaves the process before it is held up.

@@ -112,6 +112,9 @@ function isKind<K extends ProcessEvent["kind"]>(
 /** The longest delay before a restart. */
 const BACKOFF_MS = 5_000;
 
+/** The longest delay before the first one: shorter than the time of a heartbeat. */
+const FIRST_BACKOFF_MS = 100;
+
 Deno.test("runParent() starts children one after the other on the ports of the first, and ends 0 when all drain", async () => {
   await using subject = new Subject(3);
   const { ports, processes } = await subject.event("ready");
@@ -229,6 +232,20 @@ Deno.test("runParent() ends 0 when it is stopped while a child starts", async ()
   assertEquals(await subject.stop(), 0);
   const ends = subject.events.all.filter(({ kind }) => kind === "child_exited");
   assertEquals(ends.length, 2);
+});
+
+Deno.test("runParent() restarts a child that ends while another one starts", async () => {
+  using files = folder();
+  const file = `${files.path}/late`;
+  await using subject = new Subject(2, `late:2:${file}`);
+  await subject.event("child_started", 2);
+  Deno.kill((await subject.event("child_ready", 1)).pid, "SIGKILL");
+  await subject.event("child_exited", 1);
+  Deno.writeTextFileSync(file, "");
+  await subject.event("ready");
+  await subject.clock.pass(FIRST_BACKOFF_MS);
+  await subject.event("child_ready", 1, 2);
+  assertEquals(await subject.stop(), 0);
 });
 
 Deno.test("runParent() starts nothing when it was stopped before", async () => {
