@@ -56,6 +56,7 @@ for place = 2, #ARGV, 6 do
     answers[#answers + 1] = 1
   end
 end
+flush()
 return answers
 `,
 );
@@ -93,6 +94,7 @@ for place = 1, #ARGV, 6 do
     count = count + 1
   end
 end
+flush()
 return count
 `,
 );

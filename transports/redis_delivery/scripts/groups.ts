@@ -13,8 +13,8 @@
 /** Reads devices and puts them into their audiences, or takes them out. */
 export const GROUPS = String.raw`
 local CHUNK = 512
--- Sets that are known to be listed among their group's, so that they are listed once in a script.
-local listed = {}
+-- Codes that are to be added to sets, by the set: a script mostly adds many to few.
+local joining = {}
 
 -- A record, see codes.ts; nil when there is none with this code.
 local function record(code)
@@ -40,15 +40,25 @@ local function groups_of(tail)
   return names
 end
 
+local function flush()
+  for members, part in pairs(joining) do
+    call('SADD', members, unpack(part.codes))
+    call('ZADD', part.chunks, part.chunk, part.chunk)
+  end
+  joining = {}
+end
+
+-- Whoever calls this calls "flush" in the end, and adds at most some thousands.
 local function join(app, state, code, text)
   local tail, chunk = cjson.decode(text), math.floor(code / 4 / CHUNK)
   for _, name in ipairs(groups_of(tail)) do
     local members = base .. 'group:' .. app .. ':' .. state .. ':' .. chunk .. ':' .. name
-    call('SADD', members, code)
-    if not listed[members] then
-      call('ZADD', base .. 'chunks:' .. app .. ':' .. state .. ':' .. name, chunk, chunk)
-      listed[members] = true
+    local part = joining[members]
+    if not part then
+      part = { codes = {}, chunk = chunk, chunks = base .. 'chunks:' .. app .. ':' .. state .. ':' .. name }
+      joining[members] = part
     end
+    part.codes[#part.codes + 1] = code
   end
   if tail[2] ~= cjson.null then
     call('SADD', base .. 'user:' .. app .. ':' .. state .. ':' .. tail[2], code)
@@ -56,12 +66,12 @@ local function join(app, state, code, text)
 end
 
 local function leave(app, state, code, text)
+  flush()
   local tail, chunk = cjson.decode(text), math.floor(code / 4 / CHUNK)
   for _, name in ipairs(groups_of(tail)) do
     local members = base .. 'group:' .. app .. ':' .. state .. ':' .. chunk .. ':' .. name
     call('SREM', members, code)
     if call('EXISTS', members) == 0 then
-      listed[members] = nil
       call('ZREM', base .. 'chunks:' .. app .. ':' .. state .. ':' .. name, chunk)
     end
   end
