@@ -175,7 +175,7 @@ export class PostgresServer implements AsyncDisposable {
     for (let waitedMs = 0; waitedMs < START_MAX_MS; waitedMs += 20) {
       const text = await Deno.readTextFile(log);
       if (text.includes("ready to accept connections")) return;
-      if (text.includes("FATAL")) throw new Error(`PostgreSQL did not start:\n${text}`);
+      if (!isAlive(this.pid)) throw new Error(`PostgreSQL did not start:\n${text}`);
       await delay(20);
     }
     throw new Error(`PostgreSQL did not start in ${START_MAX_MS} ms`);
