@@ -14,6 +14,20 @@ import {
   type SqliteDeliveryStore,
 } from "../transports/sqlite/sqlite_delivery_store.ts";
 
+/** What is measured of a store. */
+export type MeasuredStore = Pick<
+  SqliteDeliveryStore,
+  | "saveApp"
+  | "saveDevices"
+  | "submit"
+  | "expand"
+  | "claim"
+  | "load"
+  | "campaign"
+  | "commit"
+  | "notification"
+>;
+
 /** How much is measured. */
 export interface DeliveryPlan {
   /** A folder on the disk to measure; the store makes one inside it. */
@@ -30,7 +44,7 @@ export interface DeliveryCost {
   readonly count: number;
   /** Microseconds each. */
   readonly timeUs: number;
-  /** Microseconds of processor time each, of all threads of this process. */
+  /** Microseconds of processor time each, of all threads of this process, and of the server's when there is one. */
   readonly processorUs: number;
 }
 
@@ -52,47 +66,57 @@ export async function measureDeliveryStore(plan: DeliveryPlan): Promise<readonly
   const directory = await Deno.makeTempDir({ dir: plan.folder, prefix: "heliograph_bench_" });
   try {
     await using store = await openSqliteDeliveryStore({ directory });
-    await store.saveApp("bench", {}, Date.now());
-    const count = plan.devices;
-    const costs = [
-      await costOf("import", () => importDevices(store, count)),
-      await costOf("import again", () => importDevices(store, Math.ceil(count / 10))),
-    ];
-    for (
-      const [title, tags, rows] of [
-        ["all", undefined, "failures"],
-        ["one tag of two", ["half-1"], "failures"],
-        ["all, a row of each", undefined, "all"],
-      ] as const
-    ) {
-      const id = await submit(store, tags, rows);
-      costs.push(await costOf(`expand: ${title}`, () => expand(store, id)));
-      costs.push(await costOf(`claim, load, commit: ${title}`, () => deliver(store, rows)));
-      const status = await store.notification(id);
-      if (status?.state !== "done") throw new Error(`The notification is ${status?.state}`);
-    }
-    return costs;
+    return await measureParts(store, plan.devices);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 }
 
-async function costOf(what: string, work: () => Promise<number>): Promise<DeliveryCost> {
-  const started = performance.now();
-  const before = processorMs();
-  const count = await work();
-  const timeUs = (performance.now() - started) * 1000 / count;
-  return { what, count, timeUs, processorUs: (processorMs() - before) * 1000 / count };
+/** Measures every part on a new store, for so many devices; processes are those whose time counts. */
+export async function measureParts(
+  store: MeasuredStore,
+  count: number,
+  processes: () => readonly (number | "self")[] = () => ["self"],
+): Promise<readonly DeliveryCost[]> {
+  const costOf = async (what: string, work: () => Promise<number>): Promise<DeliveryCost> => {
+    const started = performance.now();
+    const before = processorMs(processes());
+    const count = await work();
+    const timeUs = (performance.now() - started) * 1000 / count;
+    const processorUs = (processorMs(processes()) - before) * 1000 / count;
+    return { what, count, timeUs, processorUs };
+  };
+  await store.saveApp("bench", {}, Date.now());
+  const costs = [
+    await costOf("import", () => importDevices(store, count)),
+    await costOf("import again", () => importDevices(store, Math.ceil(count / 10))),
+  ];
+  for (
+    const [title, tags, rows] of [
+      ["all", undefined, "failures"],
+      ["one tag of two", ["half-1"], "failures"],
+      ["all, a row of each", undefined, "all"],
+    ] as const
+  ) {
+    const id = await submit(store, tags, rows);
+    costs.push(await costOf(`expand: ${title}`, () => expand(store, id)));
+    costs.push(await costOf(`claim, load, commit: ${title}`, () => deliver(store, rows)));
+    const status = await store.notification(id);
+    if (status?.state !== "done") throw new Error(`The notification is ${status?.state}`);
+  }
+  return costs;
 }
 
-/** Processor time of this process so far: user and system ticks of a hundredth of a second. */
-function processorMs(): number {
-  const fields = Deno.readTextFileSync("/proc/self/stat").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+/** Processor time of processes so far: user and system ticks of a hundredth of a second. */
+function processorMs(processes: readonly (number | "self")[]): number {
+  return processes.reduce((sum, process) => {
+    const fields = Deno.readTextFileSync(`/proc/${process}/stat`).split(") ")[1]?.split(" ") ?? [];
+    return sum + (Number(fields[11]) + Number(fields[12])) * 10;
+  }, 0);
 }
 
 /** Registers devices as an import does: a thousand to a call, ids and users in no order, three tags each. */
-async function importDevices(store: SqliteDeliveryStore, count: number): Promise<number> {
+async function importDevices(store: MeasuredStore, count: number): Promise<number> {
   let next = 0;
   const loop = async () => {
     while (next < count) {
@@ -124,7 +148,7 @@ function deviceOf(number: number) {
 }
 
 async function submit(
-  store: SqliteDeliveryStore,
+  store: MeasuredStore,
   tags: readonly string[] | undefined,
   rows: "failures" | "all",
 ): Promise<string> {
@@ -151,7 +175,7 @@ async function submit(
   return id;
 }
 
-async function expand(store: SqliteDeliveryStore, id: string): Promise<number> {
+async function expand(store: MeasuredStore, id: string): Promise<number> {
   for (let added = 0;;) {
     const step = await store.expand(id, { limit: 10_000, batchMax: 1_000 });
     added += step.added;
@@ -160,7 +184,7 @@ async function expand(store: SqliteDeliveryStore, id: string): Promise<number> {
 }
 
 /** Claims all there is, loads it, and records it: two of a hundred dead, one of a hundred again. */
-async function deliver(store: SqliteDeliveryStore, rows: "failures" | "all"): Promise<number> {
+async function deliver(store: MeasuredStore, rows: "failures" | "all"): Promise<number> {
   let recipients = 0;
   const running = new Set<Promise<void>>();
   const work = async (batch: ClaimedBatch) => {
@@ -187,7 +211,7 @@ async function deliver(store: SqliteDeliveryStore, rows: "failures" | "all"): Pr
 
 /** Says how many recipients had their outcome. */
 async function deliverOne(
-  store: SqliteDeliveryStore,
+  store: MeasuredStore,
   batch: ClaimedBatch,
   rows: "failures" | "all",
 ): Promise<number> {
@@ -232,9 +256,8 @@ async function deliverOne(
   return batch.count - again.length;
 }
 
-if (import.meta.main) {
-  const [devices = "1000000", folder = "."] = Deno.args;
-  const costs = await measureDeliveryStore({ folder, devices: Number(devices) });
+/** The costs as a table in Markdown. */
+export function tableOf(costs: readonly DeliveryCost[]): string {
   const lines = costs.map(({ what, count, timeUs, processorUs }) =>
     `| ${what} | ${count.toLocaleString("en")} | ${
       Math.round(1e6 / timeUs).toLocaleString("en")
@@ -244,5 +267,11 @@ if (import.meta.main) {
     "| what | count | a second | µs each | µs of processor each |",
     "| --- | ---: | ---: | ---: | ---: |",
   ];
-  await Deno.stdout.write(new TextEncoder().encode([...head, ...lines, ""].join("\n")));
+  return [...head, ...lines, ""].join("\n");
+}
+
+if (import.meta.main) {
+  const [devices = "1000000", folder = "."] = Deno.args;
+  const costs = await measureDeliveryStore({ folder, devices: Number(devices) });
+  await Deno.stdout.write(new TextEncoder().encode(tableOf(costs)));
 }

@@ -42,7 +42,7 @@ async function readRows(
       FROM (${inner}) AS page JOIN notification ON notification.seq = page.seq
       JOIN app ON app.id = notification.app_id
       LEFT JOIN device ON NOT notification.direct AND device.number = page.number
-        AND device.app_id = notification.app_id
+        AND device.app_id + 0 = notification.app_id
       ORDER BY position`,
       values,
     ),
@@ -56,11 +56,14 @@ export function deliveries(
   { notification, after, limit, outcome }: DeliveriesPage,
 ): Promise<readonly DeliveryRow[]> {
   const outcomes = outcome === undefined ? OUTCOMES : [outcome];
-  const inner = `SELECT one.* FROM unnest($4::int2[]) AS kind CROSS JOIN LATERAL (
+  // Triples, for the planner would else walk the rows of all notifications in their order.
+  const inner = `SELECT one.* FROM notification AS owner CROSS JOIN unnest($4::int2[]) AS kind
+    CROSS JOIN LATERAL (
       SELECT * FROM delivery
-      WHERE seq = (SELECT seq FROM notification WHERE id = $1) AND outcome = kind AND position > $2
-      ORDER BY position LIMIT $3) AS one
-    ORDER BY position LIMIT $3`;
+      WHERE (seq, outcome, position) > (owner.seq, kind, $2)
+        AND (seq, outcome, position) <= (owner.seq, kind, ${Number.MAX_SAFE_INTEGER})
+      ORDER BY seq, outcome, position LIMIT $3) AS one
+    WHERE owner.id = $1 ORDER BY position LIMIT $3`;
   const numbers = outcomes.map((one) => OUTCOMES.indexOf(one));
   return readRows(postgres, inner, [notification, after, Math.min(limit, PAGE_MAX), numbers]);
 }

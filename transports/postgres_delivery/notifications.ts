@@ -208,7 +208,7 @@ export async function expandable(
   const { rows } = await postgres.query(
     "read what is to be expanded",
     sql`(SELECT id, NULL::int8 AS due_at FROM notification WHERE expand_at <= ${now}
-        ORDER BY seq LIMIT ${Math.min(limit, PAGE_MAX)})
+        ORDER BY seq + 0 LIMIT ${Math.min(limit, PAGE_MAX)})
       UNION ALL SELECT NULL, min(expand_at) FROM notification WHERE expand_at > ${now}`,
   );
   return {
@@ -281,17 +281,20 @@ export async function pageOfNotifications(
   { app, after, limit }: NotificationsPage,
 ): Promise<readonly NotificationStatus[]> {
   const before = after === undefined
-    ? `$1 = ''`
-    : "notification.seq < (SELECT seq FROM notification WHERE id = $1)";
-  const of = app === undefined
-    ? "$2 = ''"
-    : "app_id = (SELECT id FROM app WHERE name = $2 AND credentials IS NOT NULL)";
+    ? `${Number.MAX_SAFE_INTEGER} + length($1) * 0`
+    : "(SELECT seq FROM notification WHERE id = $1)";
+  const owner = "(SELECT id FROM app WHERE name = $3 AND credentials IS NOT NULL)";
+  // A pair, for the planner would else walk the notifications of all apps in their order.
+  const where = app === undefined
+    ? `notification.seq < ${before} ORDER BY notification.seq DESC`
+    : `(app_id, notification.seq) < (${owner}, ${before}) AND (app_id, notification.seq) > (${owner}, 0)
+      ORDER BY app_id DESC, notification.seq DESC`;
   const { rows } = await postgres.query(
     "read notifications",
-    statusStatement(`WHERE ${before} AND ${of} ORDER BY notification.seq DESC LIMIT $3`, [
+    statusStatement(`WHERE ${where} LIMIT $2`, [
       after ?? "",
-      app ?? "",
       Math.min(limit, PAGE_MAX),
+      ...app === undefined ? [] : [app],
     ]),
   );
   return rows.map(statusOf);

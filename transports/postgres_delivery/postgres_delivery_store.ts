@@ -79,7 +79,10 @@ export class PostgresDeliveryStore implements AsyncDisposable {
   /** For {@link openPostgresDeliveryStore}. */
   static async open(options: PostgresDeliveryStoreOptions): Promise<PostgresDeliveryStore> {
     const { clock = { wallNow: () => Date.now() }, ...rest } = options;
-    const postgres = await openPostgres(rest);
+    // Without statistics, as on a new table, the planner would read small tables as a whole until they
+    // are large, and with it all who wait for a lock that is held meanwhile.
+    const settings = { enable_seqscan: "off", ...rest.settings };
+    const postgres = await openPostgres({ ...rest, settings });
     try {
       await checkVersions(postgres, [DELIVERY_PART]);
       return new PostgresDeliveryStore(postgres, clock);

@@ -141,7 +141,7 @@ export async function load(
         FROM (SELECT place - 1 AS place, state, address, suspect,
             CASE platform WHEN 2 THEN keys END AS keys
           FROM unnest(numbers) WITH ORDINALITY AS one (number, place)
-          LEFT JOIN device ON device.number = one.number AND device.app_id = lane.app_id
+          LEFT JOIN device ON device.number = one.number AND device.app_id + 0 = lane.app_id
           ORDER BY place) AS ordered) AS member ON chunk_id IS NULL
       WHERE batch.id = ${batch} AND token = ${token} AND place = 1`,
   );

@@ -8,17 +8,12 @@
  * @module
  */
 
+import { type BatchResult, type CommitOutcome, OUTCOMES } from "../delivery_store/records.ts";
 import {
-  type BatchResult,
-  type CommitOutcome,
-  type Outcome,
-  OUTCOMES,
-} from "../delivery_store/records.ts";
-import {
+  type Answer,
   Columns,
   invariant,
   type Postgres,
-  type Row,
   sql,
   StoreError,
   type Transaction,
@@ -106,64 +101,40 @@ async function record(
   transaction: Transaction,
   results: readonly BatchResult[],
 ): Promise<readonly Settled[]> {
-  const { rows } = await transaction.query(sql`SELECT place, count, notification FROM hold_results(
-    ${results.map(({ lease }) => lease.batch)}, ${results.map(({ lease }) => lease.token)},
-    ${results.flatMap(({ suspects }) => [...suspects.marked, ...suspects.cleared])},
-    ${results.flatMap(({ lease, pause }) => pause === undefined ? [] : [lease.batch])})`);
-  const held = new Map(rows.map((row) => [BATCH.integer(row, "place"), row]));
-  const settled = await Promise.all(
-    results.map((result, place) => settleOne(transaction, result, held.get(place))),
+  const { rows } = await hold(transaction, results);
+  const settled: Settled[] = results.map(() => ({ kind: "stale" }));
+  const fitting: { readonly place: number; readonly result: BatchResult }[] = [];
+  // In the order of their notifications, in which these are locked.
+  for (const row of rows) {
+    const place = BATCH.integer(row, "place");
+    const result = results[place];
+    invariant(result !== undefined, "a lease that nobody asked for");
+    if (BATCH.boolean(row, "fits")) fitting.push({ place, result });
+    else {settled[place] = {
+        kind: "refused",
+        error: refusalOf(result, BATCH.integer(row, "count")),
+      };}
+  }
+  if (fitting.length === 0) return settled;
+  // All on their way at once: they are answered in order, so the first failure is the one that counts.
+  const calls: Promise<void>[] = fitting.map(({ place, result }) =>
+    settle(transaction, result).then((outcome) => {
+      settled[place] = outcome;
+    })
   );
-  const recorded = results.flatMap((result, place) => {
-    const dropped = settled[place]?.dropped;
-    return dropped === undefined ? [] : [{ result, dropped }];
-  });
-  if (recorded.length > 0) {
-    // Not awaited one by one: they are answered in order, and a failure of one is one of the last.
-    await Promise.all([
-      transaction.query(sql`SELECT lock_logs()`),
-      ...recorded.map(({ result, dropped }) => recordOne(transaction, result, dropped)),
-    ]);
-  }
-  return settled.map(({ outcome }) => outcome);
+  calls.push(...pauseLanes(transaction, fitting.map(({ result }) => result)));
+  calls.push(transaction.query(sql`SELECT lock_logs()`).then(() => {}));
+  for (const { result } of fitting) calls.push(log(transaction, result));
+  await Promise.all(calls);
+  return settled;
 }
 
-async function settleOne(
-  transaction: Transaction,
-  result: BatchResult,
-  held: Row | undefined,
-): Promise<{ readonly outcome: Settled; readonly dropped?: number }> {
-  if (held === undefined) return { outcome: { kind: "stale" } };
-  const refusal = refusalOf(result, held);
-  if (refusal !== undefined) return { outcome: { kind: "refused", error: refusal } };
-  const { lease, outcomes, suspects, pause = null, at } = result;
-  const remainders = result.remainders.filter(({ numbers }) => numbers.length > 0);
-  const { rows: [row] } = await transaction.query(sql`SELECT dropped, done FROM settle_batch(
-    ${lease.batch}, ${OUTCOMES.map((outcome) => outcomes[outcome])}, ${retriesIn(result)},
-    ${remainders.flatMap(({ numbers }) => numbers)},
-    ${remainders.map(({ numbers }) => numbers.length)},
-    ${remainders.map(({ attempt }) => attempt)}, ${remainders.map(({ notBefore }) => notBefore)},
-    ${suspects.marked}, ${suspects.cleared}, ${pause}, ${at})`);
-  return {
-    outcome: { kind: "committed", notificationDone: BATCH.boolean(row, "done") },
-    dropped: BATCH.integer(row, "dropped"),
-  };
+function leftIn({ remainders }: BatchResult): number {
+  return remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
 }
 
-/** The rule that a result breaks, if any. */
-function refusalOf({ lease, outcomes, remainders, notification }: BatchResult, held: Row): unknown {
-  const count = BATCH.integer(held, "count");
-  const left = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
-  const ended = OUTCOMES.reduce((sum, outcome) => sum + outcomes[outcome], 0);
-  try {
-    invariant(
-      ended + left === count && notification === BATCH.text(held, "notification"),
-      `batch ${lease.batch} of ${count} came to ${ended} ended and ${left} left`,
-    );
-    return undefined;
-  } catch (error) {
-    return error;
-  }
+function endedIn({ outcomes }: BatchResult): number {
+  return OUTCOMES.reduce((sum, outcome) => sum + outcomes[outcome], 0);
 }
 
 /** Recipients to be tried again after a request; those that were handed back without have no attempt more. */
@@ -174,19 +145,59 @@ function retriesIn({ remainders, attempts }: BatchResult): number {
   );
 }
 
-async function recordOne(
+function hold(transaction: Transaction, results: readonly BatchResult[]): Promise<Answer> {
+  const marks = new Map<number, { readonly mark: boolean; readonly batch: number }>();
+  for (const { lease: { batch }, suspects } of results) {
+    for (const number of suspects.marked) marks.set(number, { mark: true, batch });
+    for (const number of suspects.cleared) marks.set(number, { mark: false, batch });
+  }
+  return transaction.query(sql`SELECT place, seq, count, fits FROM hold_results(
+    ${results.map(({ lease }) => lease.batch)}, ${results.map(({ lease }) => lease.token)},
+    ${results.map((result) => endedIn(result) + leftIn(result))},
+    ${results.map(({ notification }) => notification)},
+    ${[...marks.keys()]}, ${[...marks.values()].map(({ mark }) => mark)},
+    ${[...marks.values()].map(({ batch }) => batch)})`);
+}
+
+/** The rule that a result breaks. */
+function refusalOf(result: BatchResult, count: number): Error {
+  const words = `came to ${endedIn(result)} ended and ${leftIn(result)} left`;
+  return new Error(
+    `Invariant broken: batch ${result.lease.batch} of ${count}, notification ${result.notification}, ${words}`,
+  );
+}
+
+async function settle(transaction: Transaction, result: BatchResult): Promise<Settled> {
+  const { lease, outcomes, at } = result;
+  const remainders = result.remainders.filter(({ numbers }) => numbers.length > 0);
+  const { rows: [row] } = await transaction.query(sql`SELECT settle_batch(${lease.batch},
+    ${OUTCOMES.map((outcome) => outcomes[outcome])}, ${retriesIn(result)},
+    ${remainders.flatMap(({ numbers }) => numbers)},
+    ${remainders.map(({ numbers }) => numbers.length)},
+    ${remainders.map(({ attempt }) => attempt)}, ${remainders.map(({ notBefore }) => notBefore)},
+    ${at}) AS done`);
+  return { kind: "committed", notificationDone: BATCH.boolean(row, "done") };
+}
+
+function pauseLanes(
   transaction: Transaction,
-  result: BatchResult,
-  dropped: number,
-): Promise<void> {
+  results: readonly BatchResult[],
+): readonly Promise<void>[] {
+  const pausing = results.flatMap(({ lane, pause, at }) =>
+    pause === undefined ? [] : [{ ...lane, pause, at }]
+  );
+  if (pausing.length === 0) return [];
+  const paused = transaction.query(sql`SELECT pause_lanes(${pausing.map(({ app }) => app)},
+    ${pausing.map(({ platform }) => platformNumber(platform))},
+    ${pausing.map(({ pause }) => pause)}, ${pausing.map(({ at }) => at)})`);
+  return [paused.then(() => {})];
+}
+
+async function log(transaction: Transaction, result: BatchResult): Promise<void> {
   const { notification, lane, at, outcomes, attempts, rows } = result;
-  const counted: Readonly<Record<Outcome, number>> = {
-    ...outcomes,
-    cancelled: outcomes.cancelled + dropped,
-  };
   await transaction.query(sql`SELECT record_result(${notification},
-    ${platformNumber(lane.platform)}, ${at}, ${OUTCOMES.map((outcome) => counted[outcome])},
-    ${retriesIn(result)}, ${attempts}, ${rows.map(({ number }) => number)},
+    ${platformNumber(lane.platform)}, ${at}, ${OUTCOMES.map((outcome) => outcomes[outcome])},
+    ${retriesIn(result)}, ${leftIn(result)}, ${attempts}, ${rows.map(({ number }) => number)},
     ${rows.map(({ address }) => address)},
     ${rows.map(({ outcome }) => OUTCOMES.indexOf(outcome))},
     ${rows.map(({ status }) => status)}, ${rows.map(({ reason }) => reason)},

@@ -75,9 +75,12 @@ CREATE FUNCTION clear_removed_apps(p_limit int4) RETURNS int4 LANGUAGE plpgsql A
 DECLARE
   v_numbers int8[];
 BEGIN
-  v_numbers := ARRAY (SELECT number FROM device
-    WHERE app_id IN (SELECT id FROM app WHERE credentials IS NULL)
-    LIMIT p_limit FOR UPDATE SKIP LOCKED);
+  v_numbers := ARRAY (SELECT number FROM app CROSS JOIN LATERAL (
+      SELECT number FROM device WHERE app_id = app.id ORDER BY app_id, state, number
+      LIMIT p_limit) AS one
+    WHERE credentials IS NULL LIMIT p_limit);
+  v_numbers := ARRAY (SELECT number FROM device WHERE number = ANY (v_numbers) ORDER BY number
+    FOR UPDATE SKIP LOCKED);
   PERFORM remove_devices(v_numbers);
   RETURN cardinality(v_numbers);
 END $$;`;
@@ -172,8 +175,8 @@ BEGIN
     FROM unnest(p_ids, p_apps, p_platforms, p_addresses, p_before, p_reasons) WITH ORDINALITY
       AS one (id, app, platform, address, before, reason, place)
     JOIN app ON app.name = one.app AND credentials IS NOT NULL
-    JOIN device ON device.id = one.id AND app_id = app.id AND device.platform = one.platform
-      AND device.address = one.address AND registered_at <= before AND state = 0
+    JOIN device ON device.id = one.id AND app_id + 0 = app.id AND device.platform = one.platform
+      AND device.address = one.address AND registered_at <= before AND state + 0 = 0
     ORDER BY number, one.place)
   UPDATE device SET state = 1, reason = meant.reason FROM meant
   WHERE device.number = meant.number;

@@ -182,7 +182,8 @@ BEGIN
 END $$;`;
 
 /**
- * One step through an audience. Members are looked for by an index in the order of their numbers, and
+ * One step through an audience. Pairs and triples are compared as a whole, and signs added, where the
+ * planner knows too little: it would walk all devices in their order for the few of a small app. Members are looked for by an index in the order of their numbers, and
  * those found then sorted out by their devices, so a step's work is bounded, however rare a tag is
  * and however many devices are invalid.
  */
@@ -193,12 +194,14 @@ BEGIN
   CASE p_audience
   WHEN 'all' THEN
     RETURN ARRAY (SELECT number FROM device
-      WHERE app_id = p_app AND state = 0 AND number > p_after AND number <= p_until
-      ORDER BY number LIMIT p_limit);
+      WHERE (app_id, state, number) > (p_app, 0, p_after)
+        AND (app_id, state, number) <= (p_app, 0, p_until)
+      ORDER BY app_id, state, number LIMIT p_limit);
   WHEN 'devices' THEN
     RETURN ARRAY (SELECT number FROM device
-      WHERE id = ANY (p_names) AND app_id = p_app AND number > p_after AND number <= p_until
-      ORDER BY number LIMIT p_limit);
+      WHERE id = ANY (p_names) AND app_id + 0 = p_app AND number + 0 > p_after
+        AND number + 0 <= p_until
+      ORDER BY number + 0 LIMIT p_limit);
   WHEN 'users' THEN
     RETURN ARRAY (SELECT number FROM unnest(p_names) AS name CROSS JOIN LATERAL (
         SELECT number FROM device
@@ -255,9 +258,10 @@ BEGIN
     SELECT array_agg(number) FILTER (WHERE platform = 0) AS apns,
       array_agg(number) FILTER (WHERE platform = 1) AS fcm,
       array_agg(number) FILTER (WHERE platform = 2) AS webpush, count(*) AS count
-    INTO v_parts FROM (SELECT number, platform FROM device
-      WHERE number = ANY (v_found) AND app_id = v_owner.app_id AND state = 0
-      ORDER BY number) AS found;
+    INTO v_parts FROM (SELECT number, platform
+      FROM unnest(v_found) WITH ORDINALITY AS one (found, place)
+      JOIN device ON number = found AND app_id + 0 = v_owner.app_id AND state + 0 = 0
+      ORDER BY place) AS found;
     v_apns := v_apns || v_parts.apns;
     v_fcm := v_fcm || v_parts.fcm;
     v_webpush := v_webpush || v_parts.webpush;

@@ -5,16 +5,18 @@
  * whose lease was lost changes nothing; rows and tallies get their positions under the lock of the
  * logs, which is held until the commit.
  *
- * Why two: everything that waits for other rows is done before the lock of the logs is taken, for all
- * nodes that record results wait for that one.
+ * Why several: results are recorded in groups, and what others wait for comes last. A group marks its
+ * devices, then takes its notifications, for which all results of a campaign wait, then lanes, and
+ * then the logs, for which all nodes wait.
  *
  * @module
  */
 
-/** Locks the batches of leases that still hold, their notifications, and the devices to be marked, each in order. */
+/** Locks the batches of leases that still hold, says whether their results fit them, and marks the devices of those that do. */
 const HOLD = `
-CREATE FUNCTION hold_results(p_batches int8[], p_tokens int4[], p_devices int8[], p_pausing int8[])
-RETURNS TABLE (place int8, count int4, notification text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION hold_results(p_batches int8[], p_tokens int4[], p_counts int4[],
+  p_notifications text[], p_devices int8[], p_marks boolean[], p_of int8[])
+RETURNS TABLE (place int8, seq int8, count int4, fits boolean) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   v_held int8[];
@@ -22,44 +24,46 @@ BEGIN
   v_held := ARRAY (SELECT id FROM batch JOIN unnest(p_batches, p_tokens) AS lease (batch_id, held)
       ON id = batch_id AND token = held
     WHERE batch.place = 1 ORDER BY id FOR UPDATE OF batch);
-  PERFORM 1 FROM notification WHERE seq IN (SELECT seq FROM batch WHERE id = ANY (v_held))
-    ORDER BY seq FOR NO KEY UPDATE;
-  IF p_pausing <> '{}' THEN
-    PERFORM 1 FROM lane WHERE id IN (SELECT lane_id FROM batch WHERE id = ANY (p_pausing))
-      ORDER BY id FOR NO KEY UPDATE;
-  END IF;
   IF p_devices <> '{}' THEN
     PERFORM 1 FROM device WHERE number = ANY (p_devices) ORDER BY number FOR NO KEY UPDATE;
+    -- The sign keeps the planner from walking all devices of the app. Batches with chunks have no devices.
+    UPDATE device SET suspect = mark
+    FROM unnest(p_devices, p_marks, p_of) AS one (number, mark, batch_id)
+    JOIN unnest(p_batches, p_counts, p_notifications) AS result (batch_id, count, notification)
+      ON result.batch_id = one.batch_id
+    JOIN batch ON batch.id = result.batch_id AND batch.count = result.count
+    JOIN notification ON notification.seq = batch.seq AND notification.id = result.notification
+    WHERE device.number = one.number AND device.app_id + 0 = notification.app_id
+      AND suspect <> mark AND chunk_id IS NULL AND batch.id = ANY (v_held);
   END IF;
-  RETURN QUERY SELECT lease.place - 1, batch.count, notification.id
-    FROM unnest(p_batches) WITH ORDINALITY AS lease (batch_id, place)
+  RETURN QUERY SELECT result.place - 1, batch.seq, batch.count,
+      batch.count = result.count AND notification.id = result.notification
+    FROM unnest(p_batches, p_counts, p_notifications) WITH ORDINALITY
+      AS result (batch_id, count, notification, place)
     JOIN batch ON batch.id = batch_id JOIN notification USING (seq)
-    WHERE batch.id = ANY (v_held);
+    WHERE batch.id = ANY (v_held) ORDER BY batch.seq, result.place;
 END $$;`;
 
-/**
- * Records a result under the locks of \`hold_results\`, but for the logs. Answers how many of what was left
- * was dropped, since the notification was cancelled.
- */
+/** Records a result that fits, but for the logs; answers whether it was the notification's last. */
 const SETTLE = `
 CREATE FUNCTION settle_batch(p_batch int8, p_outcomes int4[], p_retries int4, p_numbers int8[],
-  p_counts int4[], p_attempts int4[], p_not_before int8[], p_marked int8[], p_cleared int8[],
-  p_pause text, p_at int8, OUT dropped int4, OUT done boolean) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
+  p_counts int4[], p_attempts int4[], p_not_before int8[], p_at int8)
+RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
   v_batch batch;
   v_owner notification;
   v_platform int2;
   v_turn int8;
+  v_dropped int4 := 0;
   v_added int4 := 0;
   v_from int4 := 1;
 BEGIN
-  DELETE FROM batch WHERE id = p_batch RETURNING * INTO STRICT v_batch;
-  SELECT * INTO STRICT v_owner FROM notification WHERE seq = v_batch.seq;
+  SELECT * INTO STRICT v_batch FROM batch WHERE id = p_batch;
+  SELECT * INTO STRICT v_owner FROM notification WHERE seq = v_batch.seq FOR NO KEY UPDATE;
+  DELETE FROM batch WHERE id = p_batch;
   SELECT platform, virtual_time + 1 INTO v_platform, v_turn FROM lane WHERE id = v_batch.lane_id;
-  dropped := 0;
   IF v_owner.state = 'cancelled' THEN
-    dropped := cardinality(p_numbers);
+    v_dropped := cardinality(p_numbers);
   ELSE
     -- What is tried again comes into its lane's present turn, for its recipients have waited for theirs.
     FOR i IN 1 .. cardinality(p_counts) LOOP
@@ -74,29 +78,34 @@ BEGIN
   UPDATE progress SET delivered = delivered + p_outcomes[1],
     token_invalid = token_invalid + p_outcomes[2], rejected = rejected + p_outcomes[3],
     expired = expired + p_outcomes[4], failed = failed + p_outcomes[5],
-    cancelled = cancelled + p_outcomes[6] + dropped, retries = retries + p_retries
+    cancelled = cancelled + p_outcomes[6] + v_dropped, retries = retries + p_retries
   WHERE seq = v_batch.seq AND platform = v_platform;
-  IF p_pause IS NOT NULL THEN
-    UPDATE lane SET pause_reason = p_pause, paused_at = p_at
-    WHERE id = v_batch.lane_id AND pause_reason IS NULL;
-  END IF;
   UPDATE notification SET batches = batches + v_added - 1 WHERE seq = v_batch.seq;
-  done := end_if_done(v_batch.seq, p_at);
-  IF v_owner.direct THEN RETURN; END IF;
-  IF p_marked <> '{}' THEN
-    UPDATE device SET suspect = true
-    WHERE number = ANY (p_marked) AND app_id = v_owner.app_id AND NOT suspect;
-  END IF;
-  IF p_cleared <> '{}' THEN
-    UPDATE device SET suspect = false
-    WHERE number = ANY (p_cleared) AND app_id = v_owner.app_id AND suspect;
-  END IF;
+  RETURN end_if_done(v_batch.seq, p_at);
+END $$;
+
+-- Pauses lanes for the first reason each; one that is paused keeps its own.
+CREATE FUNCTION pause_lanes(p_apps text[], p_platforms int2[], p_reasons text[], p_times int8[])
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_one record;
+BEGIN
+  FOR v_one IN
+    SELECT lane.id, reason, at FROM unnest(p_apps, p_platforms, p_reasons, p_times)
+      WITH ORDINALITY AS one (app, platform, reason, at, place)
+    JOIN app ON app.name = one.app AND credentials IS NOT NULL
+    JOIN lane ON lane.app_id = app.id AND lane.platform = one.platform
+    ORDER BY lane.id, one.place
+  LOOP
+    UPDATE lane SET pause_reason = v_one.reason, paused_at = v_one.at
+    WHERE id = v_one.id AND pause_reason IS NULL;
+  END LOOP;
 END $$;`;
 
-/** Adds rows and a tally to the logs; the caller has the lock of the logs. */
+/** Adds rows and a tally to the logs; the caller has their lock, and the notification's. */
 const RECORD = `
 CREATE FUNCTION record_result(p_notification text, p_platform int2, p_at int8, p_outcomes int4[],
-  p_retries int4, p_attempts int4, p_numbers int8[], p_addresses text[], p_kinds int2[],
+  p_retries int4, p_left int4, p_attempts int4, p_numbers int8[], p_addresses text[], p_kinds int2[],
   p_statuses int4[], p_reasons text[], p_registered_before int8[])
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -112,7 +121,8 @@ BEGIN
   INSERT INTO tally (at, platform, retries, delivered, token_invalid, rejected, expired, failed,
     cancelled, notification, app)
   SELECT p_at, p_platform, p_retries, p_outcomes[1], p_outcomes[2], p_outcomes[3], p_outcomes[4],
-    p_outcomes[5], p_outcomes[6], p_notification, name
+    p_outcomes[5],
+    p_outcomes[6] + CASE v_owner.state WHEN 'cancelled' THEN p_left ELSE 0 END, p_notification, name
   FROM app WHERE id = v_owner.app_id;
 END $$;`;
 
