@@ -8,7 +8,6 @@ import { createHash } from "node:crypto";
 import type { System } from "../actors/mod.ts";
 import { Arrivals } from "../actors/push/cluster/arrivals.ts";
 import { type ClusterRefs, clusterTree } from "../actors/push/cluster/tree.ts";
-import type { Queue } from "../actors/push/delivery/store.ts";
 import { DRAIN_MS } from "../actors/push/limits.ts";
 import type { NodeDirectory, OpenDoor, Peer, Presence } from "../actors/push/ports.ts";
 import { nodeAddress } from "../transports/command_line/addresses.ts";
@@ -29,8 +28,8 @@ export interface ClusterOptions {
   readonly system: System;
   /** What the nodes share. */
   readonly shared: Presence & NodeDirectory;
-  /** Where batches of nodes that died are found. */
-  readonly queue: Pick<Queue, "abandon">;
+  /** Makes the batches of a node due that works no more; says how many there were. */
+  readonly abandon: (node: string, now: number) => Promise<number>;
   /** This node's id. */
   readonly node: string;
   /** When it started. */
@@ -58,7 +57,7 @@ export class Cluster {
 
   /** Opens the node port and enters the directory; rejects when another node has other endpoint keys. */
   static async join(options: ClusterOptions): Promise<Cluster> {
-    const { settings, endpointKeys, system, shared, queue, node, telemetry } = options;
+    const { settings, endpointKeys, system, shared, abandon, node, telemetry } = options;
     const door = new NodeDoor(options);
     const roots = readRoots(settings);
     if (roots.kind === "failed") throw new StartError(roots.problem, 1);
@@ -81,7 +80,7 @@ export class Cluster {
           keys: endpointKeys.map(keyDigest),
           startedAt: options.startedAt,
         }),
-        abandon: (lost, now) => queue.abandon(lost, now),
+        abandon,
         onLapse: options.onLapse,
       }),
     );

@@ -114,7 +114,7 @@ export async function openEngines(
     return opening.use(engine);
   };
   if (queueAddress !== "store") {
-    const { openRedisQueue } = await import("../transports/redis_queue/mod.ts");
+    const { openRedisQueue } = await import("../transports/redis_queue/redis_queue.ts");
     const opened = await naming("queue", () =>
       openRedisQueue({
         ...access(settings, queueAddress),
@@ -125,9 +125,12 @@ export async function openEngines(
     queue = add("queue", "hands out batches", opened);
   }
   if (source !== undefined) {
+    const { openRedisStreamSource } = await import(
+      "../transports/redis_source/redis_stream_source.ts"
+    );
     const opened = await naming(
       "source",
-      () => openRedisStreamSource({ ...access(settings, source), consumer: node }),
+      () => openRedisStreamSource({ ...access(settings, source), node }),
     );
     sources.push(add("source", "brings notifications", opened));
   }
@@ -147,6 +150,7 @@ export async function openEngines(
         ...access(settings, resultsDatabase),
         rows: settings.resultsDatabaseRows,
         retentionMs: settings.resultsDatabaseRetentionMs,
+        onProblem: (problem) => telemetry.storeProblem("results_database", problem),
       }));
     sinks.push(add("results_database", "keeps rows", opened));
   }

@@ -35,11 +35,11 @@ export async function runMigrate(
     databases.push({ setting: "store", address: store, parts: [MESSAGES_PART, DELIVERY_PART] });
   }
   if (resultsDatabase !== undefined) {
-    const { ROWS_PART } = await import("../transports/postgres_rows/mod.ts");
+    const { ROWS_SCHEMA } = await import("../transports/postgres_rows/mod.ts");
     databases.push({
       setting: "results-database",
       address: resultsDatabase,
-      parts: [ROWS_PART],
+      parts: [ROWS_SCHEMA],
     });
   }
   const lines: string[] = [];

@@ -181,7 +181,11 @@ class Assembly implements Node {
     const { settings, telemetry, endpointKeys } = this.#parts;
     this.#cluster = await Cluster.join({
       ...{ settings, telemetry, endpointKeys, system: this.#system, shared: cluster },
-      ...{ node: this.id, startedAt: this.#startedAt, queue: pipeline.queue },
+      ...{
+        node: this.id,
+        startedAt: this.#startedAt,
+        abandon: (node, now) => pipeline.abandon(node, now),
+      },
       onLapse: () => void this.#refs?.messages.registry.trySend("confirmAll"),
     });
     this.#ports = { ...this.#ports, nodePort: this.#cluster.nodePort };
@@ -190,7 +194,7 @@ class Assembly implements Node {
   /** Hands back what is still leased when nobody works any more, so that other nodes need not wait for the leases to end. */
   async #cutBatches(): Promise<number> {
     try {
-      return await this.#pipeline?.queue.abandon(this.id, Date.now()) ?? 0;
+      return await this.#pipeline?.abandon(this.id, Date.now()) ?? 0;
     } catch {
       return 0; // A store that cannot be reached has said so already, and closes the same.
     }

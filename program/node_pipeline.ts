@@ -6,7 +6,6 @@
 
 import type { System } from "../actors/mod.ts";
 import type { Sink } from "../actors/push/delivery/ports.ts";
-import type { Queue } from "../actors/push/delivery/store.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
@@ -29,10 +28,10 @@ export interface NodePipeline extends AsyncDisposable {
   readonly pipeline: Pipeline;
   /** Its store. */
   readonly store: OpenDeliveryStore;
-  /** Where its batches wait. */
-  readonly queue: Queue;
   /** What else it stands on. */
   readonly engines: readonly EnginePart[];
+  /** Ends what a node that works no more has claimed, batches and sinks; says how many batches. */
+  abandon(node: string, now: number): Promise<number>;
 }
 
 /** What a node's pipeline runs in. */
@@ -74,7 +73,12 @@ export async function openNodePipeline(
   );
   const resources = opening.move();
   return {
-    ...{ pipeline, store, queue, engines: engines.parts },
+    ...{ pipeline, store, engines: engines.parts },
+    async abandon(lost, now) {
+      // The leases on sinks are the store's, wherever batches wait.
+      const batches = await store.abandon(lost, now);
+      return queue === store ? batches : await queue.abandon(lost, now);
+    },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -171,6 +171,12 @@ export class Telemetry implements Observer {
     }
   }
 
+  /** An engine could not do what is tried again later. */
+  storeProblem(engine: string, problem: string): void {
+    this.metrics.storeFailed();
+    this.#log.error("store_failed", { operation: engine, reason: problem });
+  }
+
   /** An event of the node port. */
   nodePortEvent(event: NodePortEvent): void {
     switch (event.kind) {

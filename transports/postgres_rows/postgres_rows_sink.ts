@@ -139,6 +139,11 @@ export class PostgresRowsSink implements AsyncDisposable {
     return await this.#partitions.dropBefore(this.#firstDay());
   }
 
+  /** Resolves when the database answers; rejects with a {@link StoreError} when it does not. */
+  async ping(): Promise<void> {
+    await this.#postgres.query("ping", sql`SELECT 1`);
+  }
+
   /** Waits for what is on its way and disconnects. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);

@@ -131,6 +131,11 @@ export class RedisCountersSink implements AsyncDisposable {
     throw new StoreError("busy", `Cannot count deliveries: ${words}`);
   }
 
+  /** Resolves when Redis answers; rejects with a {@link StoreError} when it does not. */
+  async ping(): Promise<void> {
+    await this.#redis.ping();
+  }
+
   /** Waits for the page on its way and disconnects. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#redis.close();
