@@ -8,6 +8,7 @@
  * @module
  */
 
+import { ErrorReply } from "redis";
 import { QUOTED_CHARS_MAX } from "./limits.ts";
 
 /** Why a call failed on an open connection. */
@@ -108,10 +109,6 @@ const REPLY_CODES: ReadonlyMap<string, StoreErrorCode> = new Map([
   ["WRONGPASS", "unavailable"],
 ]);
 
-/** Failures of the connection itself, by what the library and the system say. */
-const CONNECTION_FAILURE =
-  /client is (offline|closed)|Disconnects client|Socket|Connection timeout|root nodes|redirections|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EAI_AGAIN|ENOTFOUND|broken pipe|connection (reset|refused)|Cluster closed/i;
-
 /** The first word of an error reply, by which Redis tells its kinds apart; empty for anything else. */
 export function replyWord(error: unknown): string {
   return error instanceof Error ? /^([A-Z]+)\b/.exec(error.message)?.[1] ?? "" : "";
@@ -119,13 +116,12 @@ export function replyWord(error: unknown): string {
 
 /**
  * What a failed call means to the caller, or `undefined` when the command itself was at fault, which is
- * a bug.
+ * a bug. Whatever Redis did not answer itself is a failure of the connection: the system and TLS have
+ * many words for it.
  */
 export function storeErrorCode(error: unknown): StoreErrorCode | undefined {
-  if (!(error instanceof Error)) return undefined;
-  const code = REPLY_CODES.get(replyWord(error));
-  if (code !== undefined) return code;
-  return CONNECTION_FAILURE.test(error.message) ? "unavailable" : undefined;
+  if (error instanceof ErrorReply) return REPLY_CODES.get(replyWord(error));
+  return error instanceof Error && !(error instanceof TypeError) ? "unavailable" : undefined;
 }
 
 /** Wraps what a call threw; an error without a code is a bug and stays what it is. */
@@ -142,7 +138,6 @@ const OPEN_FAILURES: readonly (readonly [RegExp, StoreOpenErrorCode])[] = [
   [/certificate|corrupt message|InvalidContentType|\bTLS\b|\bSSL\b|CERT_/i, "tls"],
   [/Unknown RESP type|protocol error|invalid RESP/i, "not_redis"],
   [/cluster support disabled/, "cluster_mismatch"],
-  [CONNECTION_FAILURE, "unreachable"],
 ];
 
 /** The sentence for each reason that is found in words; the others are made where they are found. */
@@ -171,6 +166,7 @@ function openSentence(code: StoreOpenErrorCode, place: string, words: string): s
 export function asOpenError(place: string, error: unknown): StoreOpenError {
   if (error instanceof StoreOpenError) return error;
   const words = quoted(error);
-  const code = OPEN_FAILURES.find(([pattern]) => pattern.test(words))?.[1] ?? "unusable";
+  const code = OPEN_FAILURES.find(([pattern]) => pattern.test(words))?.[1] ??
+    (error instanceof ErrorReply ? "unusable" : "unreachable");
   return new StoreOpenError(code, openSentence(code, place, words), { cause: error });
 }

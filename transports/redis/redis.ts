@@ -141,11 +141,6 @@ export class Redis implements AsyncDisposable {
     return this.#address.place;
   }
 
-  /** Whether it is a cluster: keys that one call names must have the same `{tag}`. */
-  get cluster(): boolean {
-    return this.#address.cluster;
-  }
-
   /** A key: the prefix of the address and these parts, joined by colons. Give parts in braces as hash tag. */
   key(...parts: readonly string[]): string {
     return [this.#address.prefix, ...parts].join(":");

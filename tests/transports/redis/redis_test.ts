@@ -16,7 +16,11 @@ import { startRedis } from "../../support/redis_server.ts";
 const CALL_TIMEOUT_MS = 1_000;
 
 const server = await startRedis({ appendfsync: "everysec" });
-globalThis.addEventListener("unload", () => server.abandon());
+const tls = await startRedis({ tls: true });
+globalThis.addEventListener("unload", () => {
+  server.abandon();
+  tls.abandon();
+});
 
 function open(): Promise<Redis> {
   return openRedis({ url: server.freshUrl(), callTimeoutMs: CALL_TIMEOUT_MS });
@@ -156,6 +160,18 @@ Deno.test("calls while Redis is stopped fail at once, and are served when it is 
   await server.start();
   await back(redis);
   assertEquals(String(await redis.call(["GET", key])), "x");
+});
+
+Deno.test("a Redis behind TLS that is killed with calls on their way is away, and comes back", async () => {
+  const caCert = tls.certificates?.caPem ?? "";
+  await using redis = await openRedis({ url: tls.url(), caCert, callTimeoutMs: CALL_TIMEOUT_MS });
+  tls.pause();
+  const waiting = refusal(() => redis.call(["PING"]));
+  await tls.kill9();
+  assertEquals((await waiting).code, "unavailable");
+  assertEquals((await refusal(() => redis.ping())).code, "unavailable");
+  await tls.start();
+  await back(redis);
 });
 
 Deno.test("calls to a Redis that hangs end by their deadline, however many, and it is connected to anew", async () => {
