@@ -19,7 +19,6 @@ import type {
 } from "../delivery_store/records.ts";
 import { damaged } from "../redis/hashes.ts";
 import { invariant } from "../redis/errors.ts";
-import { BATCH_RECIPIENTS_MAX, RATED_BATCH_SECONDS } from "./limits.ts";
 
 /** The platforms, in the order in which people see them; the place of each is its number in Redis. */
 export const PLATFORMS = ["apns", "fcm", "webpush"] as const;
@@ -58,12 +57,6 @@ export function laneOf(name: string): Lane {
 /** Throws unless an address has the keys that its platform needs: callers have checked it. */
 export function checkKeys({ platform, keys }: Pick<DirectRecipient, "platform" | "keys">): void {
   invariant(platform !== "webpush" || keys?.length === KEYS_BYTES, "a subscription without keys");
-}
-
-/** Recipients in a batch of a notification with this rate. */
-export function batchMaxOf(rate: number | undefined, batchMax: number): number {
-  const rated = rate === undefined ? batchMax : Math.floor(rate * RATED_BATCH_SECONDS);
-  return Math.max(1, Math.min(rated, batchMax, BATCH_RECIPIENTS_MAX));
 }
 
 /** A text without line breaks. */

@@ -314,7 +314,7 @@ export class RedisDeliveryStore implements AsyncDisposable {
     return commit(this.#keys, result);
   }
 
-  /** Takes leases on batches that are due, at most 256. */
+  /** Takes leases on batches that are due, at most 128. */
   claim(request: ClaimRequest): Promise<Claimed> {
     return claim(this.#keys, request);
   }

@@ -14,12 +14,17 @@ import type {
   SubmitOutcome,
 } from "../delivery_store/records.ts";
 import { invariant, StoreError } from "../redis/errors.ts";
-import { damaged, optionalTextField } from "../redis/hashes.ts";
 import type { Argument } from "../redis/redis.ts";
 import { arrayReply, textReply } from "../redis/replies.ts";
-import { batchMaxOf, checkKeys, platformNumber, PLATFORMS } from "./codes.ts";
+import { checkKeys, platformNumber, PLATFORMS } from "./codes.ts";
 import { type Keyspace, slices } from "./keyspace.ts";
-import { ADDED_TTL_MS, BATCH_RECIPIENTS_MAX, DIRECT_MAX, UNKNOWN_CALLS_MAX } from "./limits.ts";
+import {
+  ADDED_TTL_MS,
+  BATCH_RECIPIENTS_MAX,
+  DIRECT_MAX,
+  RATED_BATCH_SECONDS,
+  UNKNOWN_CALLS_MAX,
+} from "./limits.ts";
 import { ADD_RECIPIENTS, SUBMIT } from "./scripts/notifications.ts";
 
 /** Accepts a notification. */
@@ -47,7 +52,7 @@ export async function submit(keys: Keyspace, submission: Submission): Promise<Su
       audience.kind,
       names.length,
       ...names,
-      ...chunksOf(recipients, ratePerSecond),
+      ...directArgs(recipients),
     ),
   );
   const kind = textReply(answer);
@@ -107,23 +112,20 @@ function namesOf(audience: Audience): readonly string[] {
   }
 }
 
-/** Direct recipients as scripts take them: platform, count, addresses and keys of each batch. */
-function chunksOf(
-  recipients: readonly DirectRecipient[],
-  rate: number | undefined,
-): readonly Argument[] {
+/** Direct recipients as scripts take them: sizes of batches, then platform, count, addresses and keys of each chunk. */
+function directArgs(recipients: readonly DirectRecipient[]): readonly Argument[] {
   invariant(recipients.length <= DIRECT_MAX, `${recipients.length} recipients in a call`);
   for (const recipient of recipients) checkKeys(recipient);
-  const size = batchMaxOf(rate, BATCH_RECIPIENTS_MAX);
-  return PLATFORMS.flatMap((platform) => {
+  const chunks = PLATFORMS.flatMap((platform) => {
     const own = recipients.filter((recipient) => recipient.platform === platform);
-    return slices(own, size).flatMap((part) => [
+    return slices(own, BATCH_RECIPIENTS_MAX).flatMap((part) => [
       platformNumber(platform),
       part.length,
       JSON.stringify(part.map(({ address }) => address)),
       Buffer.concat(part.map(({ keys }) => keys ?? new Uint8Array())).toString("base64"),
     ]);
   });
+  return [BATCH_RECIPIENTS_MAX, RATED_BATCH_SECONDS, ...chunks];
 }
 
 /**
@@ -146,22 +148,18 @@ export class Additions {
     id: string,
     recipients: readonly DirectRecipient[],
   ): Promise<"added" | "unknown" | "closed"> {
-    const hash = await this.#keys.fields(`notification:${id}`, ["state", "rate"]);
-    if (hash === undefined) return "unknown";
-    const rate = optionalTextField(hash, "rate");
-    if (rate !== undefined && !(Number(rate) > 0)) throw damaged(hash.key, "rate", "is no rate");
-    const chunks = chunksOf(recipients, rate === undefined ? undefined : Number(rate));
-    const about = this.#unknown.size === 0 ? undefined : subjectOf(id, chunks);
+    const args = directArgs(recipients);
+    const about = this.#unknown.size === 0 ? undefined : subjectOf(id, args);
     const name = (about && this.#unknown.get(about)) ?? crypto.randomUUID();
     try {
-      const reply = await this.#keys.run(ADD_RECIPIENTS, id, name, ADDED_TTL_MS, ...chunks);
+      const reply = await this.#keys.run(ADD_RECIPIENTS, id, name, ADDED_TTL_MS, ...args);
       if (about !== undefined) this.#unknown.delete(about);
       const outcome = textReply(reply);
       invariant(isAddition(outcome), `adding recipients came to "${outcome}"`);
       return outcome;
     } catch (error) {
       if (error instanceof StoreError && error.code === "unavailable") {
-        this.#remember(about ?? subjectOf(id, chunks), name);
+        this.#remember(about ?? subjectOf(id, args), name);
       }
       throw error;
     }
@@ -180,8 +178,8 @@ function isAddition(text: string): text is "added" | "unknown" | "closed" {
   return text === "added" || text === "unknown" || text === "closed";
 }
 
-function subjectOf(id: string, chunks: readonly Argument[]): string {
+function subjectOf(id: string, args: readonly Argument[]): string {
   const hash = createHash("sha256").update(id);
-  for (const part of chunks) hash.update(`\n${part}`);
+  for (const part of args) hash.update(`\n${part}`);
   return hash.digest("base64");
 }

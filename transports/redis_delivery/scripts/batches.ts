@@ -123,6 +123,12 @@ local function add(n, platform, part)
   n.batches = call('HINCRBY', base .. n.key, 'batches', 1)
 end
 
+-- Recipients in a batch: of a rated notification only what it may send in this part of a second.
+local function size_of(n, batch_max, seconds)
+  if not n.rate then return batch_max end
+  return math.max(1, math.min(batch_max, math.floor(n.rate * seconds)))
+end
+
 local function turn_of(key) return tonumber(call('HGET', base .. key, 'turn') or 0) end
 
 -- Adds new batches; the turn of each comes after the last one of its notification.

@@ -33,10 +33,12 @@ local function collect(budget)
     budget = budget - 1
   end
   for _, heads in ipairs({ 'due', 'due:paused' }) do
-    for _, lane in ipairs(call('ZRANGE', base .. heads, '-inf', now, 'BYSCORE')) do
-      if budget <= 0 then return end
+    local lanes = call('ZRANGE', base .. heads, '-inf', now, 'BYSCORE', 'LIMIT', 0, math.max(budget, 0))
+    -- A lane with much that is due does not keep the others waiting.
+    local share = math.max(1, math.floor(budget / math.max(#lanes, 1)))
+    for _, lane in ipairs(lanes) do
       local key = base .. 'waiting:' .. lane
-      for _, id in ipairs(call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, budget)) do
+      for _, id in ipairs(call('ZRANGE', key, '-inf', now, 'BYSCORE', 'LIMIT', 0, share)) do
         local b = batch(id)
         local n = notification(b.notification)
         if n.state == 'cancelled' then

@@ -115,7 +115,8 @@ end
 
 /**
  * Takes one step through a notification's audience; an open one is closed when its time is over.
- * `ARGV`: id, limit, recipients in a batch, now, batches in a step of closing, sets to look at. Answers
+ * `ARGV`: id, limit, recipients in a batch, now, batches in a step, sets to look at, and the part of a
+ * second that a batch of a rated notification holds. Answers
  * how many it added, and 1 when the whole audience is in batches.
  */
 export const EXPAND = script(
@@ -141,9 +142,11 @@ if more.audience == 'open' then
 end
 local last = more.last_device or call('GET', base .. 'last:device') or 0
 last = whole(n.key, 'last_device', last)
+batch_max = size_of(n, batch_max, tonumber(ARGV[7]))
+-- What bounds a step is recipients, or batches when they are small.
+limit = math.min(limit, batch_max * tonumber(ARGV[5]))
 local found, cursor = collect(n, more.audience, whole(n.key, 'cursor', more.cursor), last, limit,
   tonumber(ARGV[6]))
-if n.rate then batch_max = math.max(1, math.min(batch_max, math.floor(n.rate * tonumber(ARGV[7])))) end
 local numbers, parts = { {}, {}, {} }, { {}, {}, {} }
 local function cut(platform)
   local part = numbers[platform]

@@ -7,22 +7,31 @@
 import { BATCHES } from "./batches.ts";
 import { script } from "./core.ts";
 
-/** Adds direct recipients: chunks of platform, count, addresses and keys, from this place of `ARGV` on. */
+/**
+ * Adds direct recipients. From one place of `ARGV` on: recipients in a batch at most, the part of a
+ * second that a batch of a rated notification holds, then platform, count, addresses and keys of each
+ * chunk. A chunk is kept once for all of its batches.
+ */
 const DIRECT = String.raw`
 local function add_direct(n, start)
+  local size = size_of(n, tonumber(ARGV[start]), tonumber(ARGV[start + 1]))
   local parts = { {}, {}, {} }
   local numbered = whole(n.key, 'numbered', n.numbered)
   local chunks = whole(n.key, 'chunks', n.chunks)
-  for place = start, #ARGV, 4 do
+  for place = start + 2, #ARGV, 4 do
     local platform, count = tonumber(ARGV[place]), tonumber(ARGV[place + 1])
     chunks = chunks + 1
     call('HSET', base .. 'chunk:' .. n.id .. ':' .. chunks, 'first', numbered + 1,
       'addresses', ARGV[place + 2], 'keys', ARGV[place + 3], 'batches', 0)
-    local numbers = {}
-    for number = 1, count do numbers[number] = numbered + number end
+    for first = 1, count, size do
+      local numbers = {}
+      for number = first, math.min(first + size - 1, count) do
+        numbers[#numbers + 1] = numbered + number
+      end
+      table.insert(parts[platform + 1],
+        { count = #numbers, numbers = table.concat(numbers, ','), chunk = chunks })
+    end
     numbered = numbered + count
-    table.insert(parts[platform + 1],
-      { count = count, numbers = table.concat(numbers, ','), chunk = chunks })
   end
   for platform = 0, 2 do
     if #parts[platform + 1] > 0 then add_all(n, platform, parts[platform + 1]) end
@@ -70,8 +79,7 @@ end
 /**
  * Accepts a notification. `ARGV`: app, id, key (`=` before it, empty when there is none), digest,
  * state, 1 when its recipients are direct, sendAt, expiresAt, rate (or empty), when to expand (or
- * empty), createdAt, body, kind of audience, how many names it has, the names, and chunks of direct
- * recipients. Answers what became of it, and the id that has the key.
+ * empty), createdAt, body, kind of audience, how many names it has, the names, and direct recipients. Answers what became of it, and the id that has the key.
  */
 export const SUBMIT = script(
   "accept a notification",
@@ -111,7 +119,7 @@ for place = 15, 14 + names, 1000 do
   call('RPUSH', base .. 'audience:' .. id, unpack(ARGV, place, last))
 end
 local n = notification(id)
-if #ARGV > 14 + names then add_direct(n, 15 + names) end
+add_direct(n, 15 + names)
 end_if_done(n, tonumber(ARGV[11]))
 finish()
 return { 'accepted', id }
@@ -120,7 +128,7 @@ return { 'accepted', id }
 
 /**
  * Adds recipients to an open notification. `ARGV`: id, the name of this call, how long to remember it,
- * and chunks. A call that was made before adds nothing again.
+ * and the recipients. A call that was made before adds nothing again.
  */
 export const ADD_RECIPIENTS = script(
   "add recipients",
