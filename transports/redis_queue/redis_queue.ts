@@ -1,5 +1,5 @@
 /**
- * The queue on Redis Streams: any number of nodes take batches from it, and the store is asked for them
+ * The queue on Redis Streams. Nodes in any number take batches from it, and the store is asked for them
  * some at a time.
  *
  * The store makes batches and is the book of record: a batch is loaded from it and its result committed
@@ -50,7 +50,30 @@ import {
 } from "./limits.ts";
 import { type Holding, type Place, type StreamEntry, Streams } from "./streams.ts";
 
-export { type Redis, StoreError, StoreOpenError } from "../redis/redis.ts";
+export type {
+  Claimed,
+  ClaimedBatch,
+  ClaimRequest,
+  DeadLetter,
+  Lane,
+  LaneLoad,
+  LaneStatus,
+  Lease,
+  Pause,
+  Platform,
+} from "../delivery_store/records.ts";
+export {
+  type Argument,
+  type KeyType,
+  type Redis,
+  type RedisOptions,
+  RedisScript,
+  StoreError,
+  type StoreErrorCode,
+  StoreOpenError,
+  type StoreOpenErrorCode,
+  type Target,
+} from "../redis/redis.ts";
 
 /** Under whose name the store's leases are taken: those of a node that dies are not among them. */
 export const UPSTREAM_NODE = "redis_queue";
@@ -102,8 +125,8 @@ interface Claiming {
   readonly batches: ClaimedBatch[];
   /** Lanes of which only what has expired may be claimed: paused, or held. */
   readonly closed: ReadonlySet<string>;
-  /** By lane, how many more of it this node may take. */
-  readonly taken: Map<string, number>;
+  /** By lane, how many of its batches this node has. */
+  readonly inFlight: Map<string, number>;
 }
 
 /** A queue on Redis; made by {@linkcode openRedisQueue}. */
@@ -140,7 +163,8 @@ export class RedisQueue implements AsyncDisposable {
     const { now } = request;
     const closed = await this.#closedLanes(request);
     if (isDue(this.#tendedAt, now, TEND_MS)) await this.#tend(now);
-    const claiming = { request, batches: [], closed, taken: new Map() };
+    const inFlight = new Map(request.lanes.map((load) => [laneOf(load), load.inFlight]));
+    const claiming = { request, batches: [], closed, inFlight };
     try {
       await this.#gather(claiming);
     } catch (error) {
@@ -300,8 +324,8 @@ export class RedisQueue implements AsyncDisposable {
   async #refill(claiming: Claiming, waiting: ReadonlyMap<string, number>): Promise<boolean> {
     const { request: { now, leaseMs, lanes: loads }, closed } = claiming;
     const lanes = new Map<string, LaneLoad>();
-    for (const { app, platform, held } of loads) {
-      if (held) lanes.set(laneOf({ app, platform }), { app, platform, inFlight: 0, held });
+    for (const load of loads) {
+      if (load.held) lanes.set(laneOf(load), { ...load, inFlight: 0 });
     }
     for (const [name, inFlight] of waiting) {
       const lane = parseLane(name);
@@ -346,7 +370,7 @@ export class RedisQueue implements AsyncDisposable {
 
   /** Makes an entry a claimed batch; `undefined` when it is none. */
   async #accept(claiming: Claiming, entry: StreamEntry): Promise<ClaimedBatch | undefined> {
-    const { request: { node, now, leaseMs }, batches, taken } = claiming;
+    const { request: { node, now, leaseMs }, batches, inFlight } = claiming;
     const { lane, id, fields, tenths } = entry;
     const read = readEntry(this.#streams.keyOf(lane), fields);
     if (read.kind === "dead") {
@@ -364,7 +388,7 @@ export class RedisQueue implements AsyncDisposable {
     const ended = Math.floor((tenths - 1) / DEATHS_PER_DELIVERY);
     const batch = { ...read.batch, deliveries: read.batch.deliveries + ended };
     batches.push(batch);
-    taken.set(lane, (taken.get(lane) ?? 0) + 1);
+    inFlight.set(lane, (inFlight.get(lane) ?? 0) + 1);
     return batch;
   }
 
@@ -469,11 +493,10 @@ function roomOf({ request, batches }: Claiming): number {
 }
 
 /** How many more batches of this lane may be claimed. */
-function freeOf({ request, closed, taken }: Claiming, lane: string): number {
+function freeOf({ request, closed, inFlight }: Claiming, lane: string): number {
   if (lane === OVERDUE) return request.batchesMax;
   if (closed.has(lane)) return 0;
-  const load = request.lanes.find((candidate) => laneOf(candidate) === lane);
-  return request.laneBatchesMax - (load?.inFlight ?? 0) - (taken.get(lane) ?? 0);
+  return request.laneBatchesMax - (inFlight.get(lane) ?? 0);
 }
 
 /** Whether the node could take more, and nothing waits that it may take. */

@@ -241,7 +241,7 @@ export const DROP: RedisScript = script(
 local stream, lane, id, consumer = KEYS[3], ARGV[2], ARGV[3], ARGV[4]
 local item = grouped(stream, 'XPENDING', stream, group, id, id, 1)[1]
 if item and consumer ~= '' and item[2] ~= consumer then return 0 end
-redis.pcall('XACK', stream, group, id)
+local _ = redis.pcall('XACK', stream, group, id)
 local removed = redis.call('XDEL', stream, id)
 tidy(stream, lane)
 return removed == 1 and 1 or -1

@@ -1,5 +1,5 @@
 /**
- * Notifications from a Redis stream: any program adds them with `XADD`, and any number of nodes take them.
+ * Notifications from a Redis stream. Programs add them with `XADD`, and nodes in any number take them.
  *
  * | field | content |
  * | --- | --- |
@@ -36,7 +36,14 @@ import {
   SIGNS_PER_IDLE,
 } from "./limits.ts";
 
-export { StoreError, StoreOpenError } from "../redis/redis.ts";
+export {
+  type Redis,
+  type RedisOptions,
+  StoreError,
+  type StoreErrorCode,
+  StoreOpenError,
+  type StoreOpenErrorCode,
+} from "../redis/redis.ts";
 
 /** The newest form of an entry that this build reads. */
 export const SCHEMA = 1;
@@ -127,7 +134,8 @@ const REMOVE = new RedisScript(
   "remove an entry",
   ["stream"],
   `
-redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
+-- A stream without the group has nothing to acknowledge.
+local _ = redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('XDEL', KEYS[1], ARGV[2])
 `,
 );

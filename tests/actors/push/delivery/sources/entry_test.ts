@@ -82,9 +82,9 @@ const ROWS: readonly (readonly [
   ],
 ];
 
-for (const [title, { id = "17-0", body, deliveries = 1 }, expected] of ROWS) {
+for (const [title, entry, expected] of ROWS) {
   Deno.test(`judgeEntry() of ${title} => ${Deno.inspect(expected, { compact: true })}`, () => {
-    assertEquals(judgeEntry({ id, body, deliveries }), expected);
+    assertEquals(judgeEntry({ id: "17-0", deliveries: 1, ...entry }), expected);
   });
 }
 
