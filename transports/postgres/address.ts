@@ -3,7 +3,7 @@
  *
  * Nothing is taken from the environment or from a default that belongs to the machine, so that one
  * address means the same database everywhere. No error repeats more of an address than the name of
- * what is wrong in it: any part may hold the password when a separator is missing.
+ * what is wrong in it: every part may hold the password when a separator is missing.
  *
  * @module
  */

@@ -235,6 +235,7 @@ function client(
     debug: false,
     fetch_types: false,
     publications: "alltables",
+    target_session_attrs: undefined,
     types: TYPES,
     onnotice: () => {},
     onclose,

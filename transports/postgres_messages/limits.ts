@@ -19,11 +19,11 @@ export const PENDING_MAX = 4_096;
 export const BATCH_MAX = 512;
 
 /**
- * Rows that keep the largest sort key, of which each opened store writes one: nodes do not wait for
- * each other's commits because of it, and there are no more to read than this. The migration has
- * the same number.
+ * Rows that keep the largest sort key. Each opened store writes one, chosen by chance: two that write the
+ * same one wait for each other's commits, which of ten nodes hardly any do. The migration has the
+ * same number.
  */
-export const SORT_KEY_MARKS = 16;
+export const SORT_KEY_MARKS = 128;
 
 /** Nodes whose lease lasts that are told of; a deployment has tens. */
 export const NODES_ALIVE_MAX = 1_000;
