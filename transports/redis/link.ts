@@ -20,6 +20,14 @@ import {
   RECONNECT_DELAY_MIN_MS,
 } from "./limits.ts";
 
+/** A node of a cluster. */
+export interface Seed {
+  /** Its host, as the cluster names it. */
+  readonly host: string;
+  /** Its port. */
+  readonly port: number;
+}
+
 /** What a link is made with. */
 export interface LinkOptions {
   /** Where Redis is. */
@@ -28,6 +36,8 @@ export interface LinkOptions {
   readonly caCert: string | undefined;
   /** The name under which Redis lists the connection. */
   readonly clientName: string;
+  /** Nodes of the cluster that an earlier link knew: any of them tells the others. */
+  readonly seeds: readonly Seed[];
   /** How long the other side may be silent, in milliseconds, until it is taken to be away. */
   readonly silenceMaxMs: number;
   /** Told each time a connection is ready, before anything is sent over it. */
@@ -42,6 +52,8 @@ export interface Link {
   send(key: string | undefined, args: readonly (string | Buffer)[]): Promise<unknown>;
   /** Sends a command to every node that takes writes. */
   sendToAll(args: readonly (string | Buffer)[]): Promise<readonly unknown[]>;
+  /** The nodes of the cluster that it knows now; none when it is no cluster. */
+  seeds(): readonly Seed[];
   /** The first thing that went wrong: what `connect` throws may only be its consequence. */
   readonly firstError: unknown;
   /** Ends it at once; calls on their way fail. */
@@ -114,6 +126,7 @@ function singleLink(options: LinkOptions): Link {
     },
     send: (_key, args) => client.sendCommand(args),
     sendToAll: async (args) => [await client.sendCommand(args)],
+    seeds: () => [],
     get firstError() {
       return firstError;
     },
@@ -121,16 +134,22 @@ function singleLink(options: LinkOptions): Link {
   };
 }
 
-/** Makes the connections for a cluster, starting from the one node that the address names. */
+/**
+ * Makes the connections for a cluster, starting from the node that the address names, or from another
+ * that was known before. Each node is connected to when it is first needed: one that is away must not
+ * keep the others' keys away as well.
+ */
 function clusterLink(options: LinkOptions): Link {
   let opened = false;
   let firstError: unknown;
   const { host, port } = options.address;
+  const seeds = [{ host, port }, ...options.seeds];
   const { commandOptions, ...defaults } = clientOptions(options, () => opened);
   const cluster = createCluster({
     RESP: 2,
-    rootNodes: [{ socket: { ...defaults.socket, host, port } }],
+    rootNodes: seeds.map((seed) => ({ socket: { ...defaults.socket, ...seed } })),
     defaults,
+    minimizeConnections: true,
     commandOptions,
   });
   cluster.on("error", (error: unknown) => firstError ??= error);
@@ -147,6 +166,7 @@ function clusterLink(options: LinkOptions): Link {
         const client = await cluster.nodeClient(node);
         return client.sendCommand(args);
       })),
+    seeds: () => cluster.masters.map((node) => ({ host: node.host, port: node.port })),
     get firstError() {
       return firstError;
     },

@@ -38,7 +38,7 @@ import {
   PENDING_MAX,
   RECONNECT_DELAY_MAX_MS,
 } from "./limits.ts";
-import { type Link, type LinkOptions, makeLink } from "./link.ts";
+import { type Link, type LinkOptions, makeLink, type Seed } from "./link.ts";
 import { textReply } from "./replies.ts";
 import type { KeyType, RedisScript } from "./script.ts";
 import { checkServer } from "./server.ts";
@@ -105,6 +105,7 @@ export class Redis implements AsyncDisposable {
   /** Digests of the scripts that were sent over this connection. */
   readonly #scripts = new Set<string>();
   readonly #deadlines: ReturnType<typeof setInterval>;
+  #seeds: readonly Seed[] = [];
   #link: Link;
   #inFlight = 0;
   #idle: (() => void) | undefined;
@@ -222,6 +223,7 @@ export class Redis implements AsyncDisposable {
       address: this.#address,
       caCert: this.#options.caCert,
       clientName: this.#options.clientName ?? "heliograph",
+      seeds: this.#seeds,
       silenceMaxMs: this.#timeoutMs + (this.#blocking ? BLOCK_MAX_MS : 0),
       // A Redis that was restarted, or another one in its place, does not know the scripts.
       onReady: () => this.#scripts.clear(),
@@ -290,6 +292,8 @@ export class Redis implements AsyncDisposable {
 
   /** Replaces the connection by a new one, which is tried until it is made. */
   #replace(): void {
+    const seeds = this.#link.seeds();
+    if (seeds.length > 0) this.#seeds = seeds;
     destroy(this.#link);
     if (this.#closed !== undefined) return;
     const link = this.#link = this.#makeLink();
