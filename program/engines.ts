@@ -58,7 +58,7 @@ export async function openSharedDelivery(
     const { openPostgresDeliveryStore } = await import("../transports/postgres_delivery/mod.ts");
     return await openPostgresDeliveryStore(options);
   }
-  const { openRedisDeliveryStore } = await import("../transports/redis_delivery/mod.ts");
+  const { openRedisDeliveryStore } = await import("../transports/redis_delivery/redis_delivery_store.ts");
   return await openRedisDeliveryStore(options);
 }
 

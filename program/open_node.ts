@@ -13,6 +13,7 @@ import {
 } from "../transports/command_line/key_files.ts";
 import type { Log } from "../transports/command_line/log.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
+import { type DurabilityNotice, durabilityNotices } from "./durability.ts";
 import { type Node, startNode } from "./node.ts";
 import { PROVIDER_REASONS } from "./provider_reasons.ts";
 import { StartError, startError } from "./start_error.ts";
@@ -25,6 +26,8 @@ export interface OpenedNode {
   readonly node: Node;
   /** Its metrics and its log. */
   readonly telemetry: Telemetry;
+  /** What a crash of a Redis it stands on loses. */
+  readonly notices: readonly DurabilityNotice[];
   /** What opens its API. */
   readonly token: Extract<LoadedSecret<string>, { readonly kind: "ready" }>;
 }
@@ -67,5 +70,9 @@ export async function openNode(
   }).catch((error: unknown) => {
     throw startError(error);
   });
-  return { node, telemetry, token };
+  const notices = await durabilityNotices(settings);
+  for (const { setting, loses, text } of notices) {
+    log[loses ? "warn" : "info"]("durability", { setting, text });
+  }
+  return { node, telemetry, notices, token };
 }

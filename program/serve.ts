@@ -15,6 +15,7 @@ import { readyJson, readyText } from "../transports/command_line/banner.ts";
 import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
 import { errorText, Log, writeToStderr } from "../transports/command_line/log.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
+import { durabilityNotices } from "./durability.ts";
 import { encryptionName } from "./lazy_encryption.ts";
 import type { Node } from "./node.ts";
 import { openNode } from "./open_node.ts";
@@ -68,7 +69,7 @@ export async function serve(settings: Settings, voice: ServeVoice): Promise<numb
 }
 
 async function serveAlone(settings: Settings, voice: ServeVoice, log: Log): Promise<number> {
-  const { node, telemetry, token } = await openNode(settings, { log, clock: CLOCK });
+  const { node, telemetry, notices, token } = await openNode(settings, { log, clock: CLOCK });
   using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
   // Heard from before anybody is told that it runs, so that no signal finds it unprepared.
   using signals = hearSignals(() => Deno.exit(INTERRUPTED));
@@ -78,6 +79,7 @@ async function serveAlone(settings: Settings, voice: ServeVoice, log: Log): Prom
       version: VERSION,
       addresses: publicAddresses(settings, node.ports),
       store: storeText(settings),
+      notices: notices.filter(({ loses }) => loses),
       newToken: token.origin === "made" ? { token: token.secret, path: token.path } : undefined,
     }),
   );
@@ -112,6 +114,7 @@ async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): P
   const token = loadApiToken(data, settings.apiToken);
   if (token.kind === "failed") throw new StartError(`data: ${token.problem}`, 1);
   await refuseTakenPorts(settings);
+  const notices = await durabilityNotices(settings);
   const command = await ownCommand();
   const stop = new AbortController();
   const kill = new AbortController();
@@ -130,6 +133,7 @@ async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): P
           version: VERSION,
           addresses: publicAddresses(settings, event.ports),
           store: storeText(settings),
+          notices: notices.filter(({ loses }) => loses),
           newToken: token.origin === "made" ? { token: token.secret, path: token.path } : undefined,
           processes,
         }),

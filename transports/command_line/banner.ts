@@ -8,6 +8,10 @@
 
 import type { BoundPorts, PublicAddresses } from "./addresses.ts";
 import type { Secret } from "./secret.ts";
+import { wrap } from "./wrap.ts";
+
+/** Columns of a terminal. */
+const COLUMNS = 80;
 
 /** What is told. */
 export interface ReadyFacts {
@@ -17,6 +21,8 @@ export interface ReadyFacts {
   readonly addresses: PublicAddresses;
   /** Where messages are kept, as the setting `store` spells it. */
   readonly store: string;
+  /** What may be lost though it was answered for, by the setting that is the reason. */
+  readonly notices?: readonly { readonly setting: string; readonly text: string }[];
   /** The API token and its file, when this start made it. */
   readonly newToken: { readonly token: Secret<string>; readonly path: string } | undefined;
   /** How many processes share the ports; absent when there is no parent. */
@@ -61,6 +67,9 @@ export function readyText(facts: ReadyFacts): string {
       ...processes === undefined ? [] : [["processes", `${processes}`] as const],
       ["messages", isMemory ? "in memory, lost when this process ends" : facts.store],
     ]),
+    ...(facts.notices ?? []).map(({ setting, text }) =>
+      wrap(`${setting}: ${text}.`, COLUMNS).join("\n")
+    ),
     "In Firefox, open about:config and set, in this order:",
     columns(firefoxPreferences(deviceUrl)),
     `Then open ${apiUrl} and click "Subscribe this browser". The page\n` +

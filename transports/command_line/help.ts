@@ -4,6 +4,7 @@
  * @module
  */
 
+import { wrap } from "./wrap.ts";
 import { COMMANDS, flagName, GLOBAL_OPTIONS } from "./commands.ts";
 import type { CommandName, CommandRow, SwitchRow } from "./commands.ts";
 import { isClientCommand } from "./client_command.ts";
@@ -20,21 +21,6 @@ const INDENT = 28;
 interface Entry {
   readonly term: string;
   readonly text: string;
-}
-
-/** The words of `text` in lines of at most `columns` characters; longer words keep their own line. */
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }
 
 /** Terms at the left, descriptions in a column beside them, or below a term that is too long. */
