@@ -144,7 +144,11 @@ export class PostgresServer implements AsyncDisposable {
   /** For a server that a whole test file shares: ends it with the file. */
   endWithTests(): this {
     addEventListener("unload", () => {
-      if (this.#process !== undefined) Deno.kill(this.#process.pid, "SIGQUIT");
+      const pid = this.#process?.pid;
+      if (pid !== undefined) Deno.kill(pid, "SIGQUIT");
+      // Nothing else runs any more; a server that still writes into its folder would keep it.
+      const nothing = new Int32Array(new SharedArrayBuffer(4));
+      while (pid !== undefined && isAlive(pid)) Atomics.wait(nothing, 0, 0, 5);
       Deno.removeSync(this.#folder, { recursive: true });
     });
     return this;
