@@ -280,6 +280,30 @@ Deno.test("closeNotification() in steps is finished by who expands, whoever took
   assertEquals((await world.store.expandable(world.now, 9)).ids, []);
 });
 
+Deno.test("RedisDeliveryStore refuses writes as a whole when the memory is full, and still removes", async () => {
+  await using full = await startRedis();
+  await using world = await RedisWorld.open(full.freshUrl());
+  await world.populate(3);
+  const id = await world.submitTokens(1);
+  await world.deliverAll();
+  const before = await world.keys();
+  await full.cli("CONFIG", "SET", "maxmemory", "1");
+  const calls = [
+    () => world.store.saveDevices([world.record(4)], world.now),
+    () => world.submitTokens(3),
+    () => world.store.saveApp("other", {}, world.now),
+  ];
+  for (const call of calls) {
+    assertEquals((await assertRejects(call, StoreError)).code, "full");
+  }
+  assertEquals(await world.keys(), before);
+  world.clock.nowMs += 1;
+  while (await world.store.sweep(world.now, 100) > 0);
+  assertEquals(await world.store.notification(id), undefined);
+  assertEquals(await world.store.removeDevice(deviceOf(1)), true);
+  assertEquals(await world.store.removeApp(NEWS), "removed");
+});
+
 /** Keys behind a connection that is lost when a script has run and before its answer comes. */
 class LostAnswers extends Keyspace {
   lost = false;

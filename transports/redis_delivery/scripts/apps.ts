@@ -5,7 +5,7 @@
  */
 
 import { BATCHES } from "./batches.ts";
-import { script } from "./core.ts";
+import { freeingScript, script } from "./core.ts";
 
 const RESUME = String.raw`
 local function resume(lane)
@@ -36,7 +36,7 @@ return call('HINCRBY', key, 'version', 1)
 );
 
 /** Takes an app away, `ARGV[1]`; its devices are removed by steps that follow. */
-export const REMOVE_APP = script(
+export const REMOVE_APP = freeingScript(
   "remove an app",
   String.raw`
 local name, id = ARGV[1], app_id(ARGV[1])

@@ -4,14 +4,14 @@
  * Every key is made from `KEYS[1]`, which carries the hash tag: a script reaches keys whose names it
  * learns only as it runs, and all of them are on the shard of that one.
  * The first line makes Redis refuse a script as a whole when its memory is full or it may not write;
- * without it, a script could fail half way.
+ * without it, a script could fail half way. Scripts that free memory, or only read, are let through.
  *
  * @module
  */
 
 import { RedisScript } from "../../redis/script.ts";
 
-const CORE = String.raw`#!lua
+const CORE = String.raw`
 local base, call = KEYS[1], redis.call
 
 -- A number out of a hash that outlives this program, or an error that names key and field.
@@ -41,7 +41,21 @@ local function app_id(name)
 end
 `;
 
+function made(first: string, action: string, parts: readonly string[]): RedisScript {
+  return new RedisScript(action, ["string"], [first, CORE, ...parts].join("\n"));
+}
+
 /** A script of this store, made of the common beginning and these parts. */
 export function script(action: string, ...parts: readonly string[]): RedisScript {
-  return new RedisScript(action, ["string"], [CORE, ...parts].join("\n"));
+  return made("#!lua", action, parts);
+}
+
+/** A script that only reads, and so runs whatever state Redis is in. */
+export function readingScript(action: string, ...parts: readonly string[]): RedisScript {
+  return made("#!lua flags=no-writes", action, parts);
+}
+
+/** A script that mostly removes, and so runs though the memory is full. */
+export function freeingScript(action: string, ...parts: readonly string[]): RedisScript {
+  return made("#!lua flags=allow-oom", action, parts);
 }

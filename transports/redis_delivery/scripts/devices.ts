@@ -4,7 +4,7 @@
  * @module
  */
 
-import { script } from "./core.ts";
+import { freeingScript, readingScript, script } from "./core.ts";
 import { GROUPS } from "./groups.ts";
 
 /**
@@ -62,7 +62,7 @@ return answers
 );
 
 /** Removes a device, `ARGV[1]`; answers whether it was there. */
-export const REMOVE_DEVICE = script(
+export const REMOVE_DEVICE = freeingScript(
   "remove a device",
   GROUPS,
   String.raw`
@@ -100,7 +100,7 @@ return count
 );
 
 /** Removes up to `ARGV[1]` devices of a removed app; answers how many, -1 when there is no such app. */
-export const CLEAR_REMOVED_APPS = script(
+export const CLEAR_REMOVED_APPS = freeingScript(
   "remove the devices of a removed app",
   GROUPS,
   String.raw`
@@ -121,7 +121,7 @@ return #ids
  * behind `#`, or a user behind `@`), states, and how many are few. Answers them, or nothing when there
  * are more.
  */
-export const FEW = script(
+export const FEW = readingScript(
   "list devices",
   String.raw`
 local app, group, few = ARGV[1], ARGV[2], tonumber(ARGV[4])

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { script } from "./core.ts";
+import { freeingScript, script } from "./core.ts";
 
 const SINK = String.raw`
 -- How far a sink has come; one that is new begins at the newest entry of its log.
@@ -90,7 +90,7 @@ return 0
  * notifications. `ARGV`: the time, and how much at most. Answers how much. A sink that is as far behind
  * misses them: one that nobody runs any more must not fill the memory.
  */
-export const SWEEP = script(
+export const SWEEP = freeingScript(
   "remove what is old",
   String.raw`
 local before, left, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[2])

@@ -5,7 +5,7 @@
  */
 
 import { OUTCOMES } from "../../delivery_store/records.ts";
-import { script } from "./core.ts";
+import { readingScript } from "./core.ts";
 
 /** The fields of a notification that its status shows. */
 export const STATUS_FIELDS = ["body", "state", "started_at", "finished_at"] as const;
@@ -18,7 +18,7 @@ function quotedList(names: readonly string[]): string {
 }
 
 /** Answers {@link STATUS_FIELDS} of the notification `ARGV[1]`, and {@link TALLY_FIELDS} of its three platforms. */
-export const STATUS = script(
+export const STATUS = readingScript(
   "read a notification",
   `
 local found = { call('HMGET', base .. 'notification:' .. ARGV[1], ${quotedList(STATUS_FIELDS)}) }
