@@ -270,7 +270,7 @@ Deno.test("registry forgets all sessions when more leave at once than it can hol
   const leaving: DeviceSessionState[] = [];
   for (let n = 0; n < REGISTRY_MAILBOX + 1_000; n++) {
     const state = new DeviceSessionState({ socket: device, services }, { now: () => 0 });
-    state.registration = { uaid: `${n}`, session: device.session };
+    state.registration = { uaid: `${n}`, session: device.session, id: "" };
     await registry.ask("enter", state.registration);
     leaving.push(state);
   }
