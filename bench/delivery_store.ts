@@ -109,7 +109,7 @@ export async function measureParts(
 
 /** Processor time of processes so far: user and system ticks of a hundredth of a second. */
 function processorMs(processes: readonly (number | "self")[]): number {
-  return processes.reduce((sum, process) => {
+  return processes.reduce<number>((sum, process) => {
     const fields = Deno.readTextFileSync(`/proc/${process}/stat`).split(") ")[1]?.split(" ") ?? [];
     return sum + (Number(fields[11]) + Number(fields[12])) * 10;
   }, 0);

@@ -23,12 +23,13 @@ CREATE FUNCTION batch_due(p_owner notification) RETURNS int8 LANGUAGE sql IMMUTA
 $$;
 
 -- The virtual time after which the next batch of a notification on a platform comes.
-CREATE FUNCTION last_turn(p_seq int8, p_app int4, p_platform int2) RETURNS int8 LANGUAGE sql STABLE
-AS $$
-  SELECT greatest(
+CREATE FUNCTION last_turn(p_seq int8, p_app int4, p_platform int2) RETURNS int8
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN greatest(
     (SELECT virtual_time FROM progress WHERE seq = p_seq AND platform = p_platform),
-    (SELECT virtual_time FROM lane WHERE app_id = p_app AND platform = p_platform))
-$$;
+    (SELECT virtual_time FROM lane WHERE app_id = p_app AND platform = p_platform));
+END $$;
 
 CREATE FUNCTION count_batches(p_seq int8, p_platform int2, p_virtual_time int8, p_total int8,
   p_batches int8) RETURNS void LANGUAGE plpgsql AS $$
@@ -192,11 +193,6 @@ CREATE FUNCTION members(p_audience text, p_names text[], p_tags int4[], p_app in
   p_until int8, p_limit int4) RETURNS int8[] LANGUAGE plpgsql STABLE AS $$
 BEGIN
   CASE p_audience
-  WHEN 'all' THEN
-    RETURN ARRAY (SELECT number FROM device
-      WHERE (app_id, state, number) > (p_app, 0, p_after)
-        AND (app_id, state, number) <= (p_app, 0, p_until)
-      ORDER BY app_id, state, number LIMIT p_limit);
   WHEN 'devices' THEN
     RETURN ARRAY (SELECT number FROM device
       WHERE id = ANY (p_names) AND app_id + 0 = p_app AND number + 0 > p_after
@@ -251,6 +247,22 @@ BEGIN
   v_until := coalesce(v_owner.last_device, (SELECT max(number) FROM device), 0);
   FOR look IN 1 .. p_looks LOOP
     EXIT WHEN v_cursor >= v_until OR added >= p_limit;
+    IF v_audience = 'all' THEN
+      SELECT array_agg(number) FILTER (WHERE platform = 0) AS apns,
+        array_agg(number) FILTER (WHERE platform = 1) AS fcm,
+        array_agg(number) FILTER (WHERE platform = 2) AS webpush, count(*) AS count,
+        max(number) AS last
+      INTO v_parts FROM (SELECT number, platform FROM device
+        WHERE (app_id, state, number) > (v_owner.app_id, 0, v_cursor)
+          AND (app_id, state, number) <= (v_owner.app_id, 0, v_until)
+        ORDER BY app_id, state, number LIMIT p_limit) AS found;
+      added := v_parts.count;
+      v_cursor := CASE WHEN added < p_limit THEN v_until ELSE v_parts.last END;
+      v_apns := v_parts.apns;
+      v_fcm := v_parts.fcm;
+      v_webpush := v_parts.webpush;
+      EXIT;
+    END IF;
     v_found := members(v_audience, v_names, v_tags, v_owner.app_id, v_cursor, v_until,
       p_limit - added::int4);
     v_cursor := CASE WHEN cardinality(v_found) < p_limit - added THEN v_until

@@ -70,10 +70,11 @@ BEGIN
     WHERE rate IS NOT NULL AND finished_at IS NULL AND expires_at <= p_now LIMIT p_max);
 END $$;`;
 
-/** When time alone lets the next batch be claimed. */
+/** When time alone lets the next batch be claimed. Not in SQL, whose functions are planned at each call. */
 const DUE = `
-CREATE FUNCTION next_due(p_now int8) RETURNS int8 LANGUAGE sql STABLE AS $$
-  SELECT least(
+CREATE FUNCTION next_due(p_now int8) RETURNS int8 LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN least(
     (SELECT due_at FROM batch JOIN lane ON lane.id = lane_id
       WHERE place < 2 AND (place = 1 OR pause_reason IS NULL) ORDER BY due_at LIMIT 1),
     (SELECT min(least(paced_at, expires_at)) FROM notification AS one
@@ -85,16 +86,17 @@ CREATE FUNCTION next_due(p_now int8) RETURNS int8 LANGUAGE sql STABLE AS $$
         AND app_id IN (SELECT app_id FROM lane WHERE pause_reason IS NOT NULL)
         AND EXISTS (SELECT 1 FROM lane JOIN batch ON batch.lane_id = lane.id
           WHERE app_id = one.app_id AND pause_reason IS NOT NULL AND seq = one.seq
-            AND place IN (0, 2, 3))))
-$$;
+            AND place IN (0, 2, 3))));
+END $$;
 
 -- Whether it is worth waiting for the queue's lock.
-CREATE FUNCTION may_claim(p_now int8) RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT EXISTS (SELECT 1 FROM batch WHERE place = 2)
+CREATE FUNCTION may_claim(p_now int8) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  RETURN EXISTS (SELECT 1 FROM batch WHERE place = 2)
     OR EXISTS (SELECT 1 FROM batch WHERE place < 2 AND due_at <= p_now)
     OR EXISTS (SELECT 1 FROM notification
-      WHERE rate IS NOT NULL AND finished_at IS NULL AND (paced_at <= p_now OR expires_at <= p_now))
-$$;`;
+      WHERE rate IS NOT NULL AND finished_at IS NULL AND (paced_at <= p_now OR expires_at <= p_now));
+END $$;`;
 
 /**
  * Which batches are in turn. Served lanes go behind all others, so the turns are rounds over the lanes

@@ -1,0 +1,206 @@
+/** What only the delivery store in PostgreSQL promises: who may open it, and what it says of a bad row, a missing server. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Columns, migrate, openPostgres, sql } from "../../../transports/postgres/mod.ts";
+import {
+  DELIVERY_PART,
+  openPostgresDeliveryStore,
+  StoreError,
+  StoreOpenError,
+} from "../../../transports/postgres_delivery/mod.ts";
+import { DeliveryWorld, deviceOf, NEWS, NONE } from "../../conformance/delivery_world.ts";
+import { WallClock } from "../../conformance/store_world.ts";
+import { startPostgres } from "../../support/postgres_server.ts";
+
+const server = (await startPostgres()).endWithTests();
+
+/** A migrated schema that nobody used. */
+async function freshSchema(): Promise<string> {
+  const url = server.freshUrl();
+  await migrate({ url }, [DELIVERY_PART]);
+  return url;
+}
+
+/** A store in it with what the tests of the suite have. */
+async function openWorld(url: string, clock = new WallClock()): Promise<DeliveryWorld> {
+  const store = await openPostgresDeliveryStore({ url, clock });
+  return new DeliveryWorld(clock, {
+    store,
+    reopen: () => Promise.reject(new Error("opened by hand")),
+    corrupt: () => Promise.reject(new Error("corrupted by hand")),
+    [Symbol.asyncDispose]: () => store.close(),
+  });
+}
+
+async function run(url: string, statement: ReturnType<typeof sql>): Promise<void> {
+  await using postgres = await openPostgres({ url });
+  await postgres.query("change a table", statement);
+}
+
+Deno.test("openPostgresDeliveryStore() refuses a schema that was not migrated", async () => {
+  const error = await assertRejects(
+    () => openPostgresDeliveryStore({ url: server.freshUrl() }),
+    StoreOpenError,
+    "schema version 0, need 1: run heliograph migrate",
+  );
+  assertEquals(error.code, "older_schema");
+});
+
+Deno.test("openPostgresDeliveryStore() refuses a schema of a newer program", async () => {
+  const url = await freshSchema();
+  await run(url, sql`UPDATE schema_version SET version = 9 WHERE part = 'delivery'`);
+  const error = await assertRejects(
+    () => openPostgresDeliveryStore({ url }),
+    StoreOpenError,
+    "schema version 9 was written by a newer version of this program, which knows 1",
+  );
+  assertEquals(error.code, "newer_schema");
+});
+
+Deno.test("openPostgresDeliveryStore() ends nobody's leases", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await world.submitTokens(3);
+  const { batches: [batch] } = await world.claim();
+  assert(batch !== undefined);
+  await using other = await openWorld(url, world.clock);
+  assertEquals((await other.claim()).batches, []);
+  assertEquals((await world.commit(batch)).kind, "committed");
+});
+
+const WRONG = [
+  [sql`UPDATE app SET credentials = '{"a'`, 'table "app": its column "credentials"'],
+  [sql`UPDATE device SET tags = '{}'`, 'table "device": its column "tags"'],
+  [sql`UPDATE device SET platform = 7`, 'table "device": its column "platform"'],
+  [sql`UPDATE delivery SET outcome = 9`, 'table "delivery": its column "outcome"'],
+  [sql`UPDATE campaign SET body = 'no'`, 'table "campaign": its column "body"'],
+  [sql`UPDATE notification SET state = 'asleep'`, 'table "notification": its column "state"'],
+] as const;
+
+Deno.test("a row that this program did not write is an error that names table and column", async () => {
+  for (const [statement, expected] of WRONG) {
+    const url = await freshSchema();
+    await using world = await openWorld(url);
+    await world.populate(1);
+    const id = await world.submit();
+    await world.expand(id);
+    const { batches: [batch] } = await world.claim();
+    assert(batch !== undefined);
+    const row = { number: 1, address: "a", outcome: "rejected", status: 1, reason: "" } as const;
+    const rows = [{ ...row, registeredBefore: undefined }];
+    await world.commit(batch, { outcomes: { ...NONE, rejected: 1 }, rows });
+    await run(url, statement);
+    const error = await assertRejects(
+      async () => {
+        await world.store.apps();
+        await world.store.device(deviceOf(1));
+        await world.store.rowsAfter(0, 9);
+        await world.store.notification(id);
+      },
+      StoreError,
+      expected,
+    );
+    assertEquals(error.code, "corrupt");
+  }
+});
+
+Deno.test("a table that somebody removed is an error with a code, and no other call suffers", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await run(url, sql`DROP TABLE dead_letter`);
+  const error = await assertRejects(() => world.store.deadLetters(1), StoreError, "42P01");
+  assertEquals(error.code, "io");
+  assertEquals((await world.store.app(NEWS))?.version, 1);
+});
+
+Deno.test("calls are refused while the server is away, and come through when it is back", async () => {
+  await using own = await startPostgres();
+  const url = own.freshUrl();
+  await migrate({ url }, [DELIVERY_PART]);
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await world.submitTokens(3);
+  const { batches: [batch] } = await world.claim();
+  assert(batch !== undefined);
+  await own.stop();
+  const calls = [
+    () => world.commit(batch),
+    () => world.claim(),
+    () => world.store.ping(),
+    () => world.store.renew([batch.lease], world.now),
+  ];
+  for (const call of calls) {
+    const error = await assertRejects(call, StoreError);
+    assertEquals(error.code, "unavailable");
+  }
+  await own.start();
+  // The first call after an absence may still be told of it.
+  for (let back = false; !back;) back = await world.store.ping().then(() => true, () => false);
+  assertEquals(await world.commit(batch), { kind: "committed", notificationDone: true });
+});
+
+/** Conflicts that the server has counted; it hears of them when a connection ends. */
+async function deadlocksOf(url: string): Promise<number> {
+  await using postgres = await openPostgres({ url, applicationName: "counter" });
+  const columns = new Columns("pg_stat_database");
+  while (true) {
+    const { rows: [row] } = await postgres.query(
+      "count conflicts",
+      sql`SELECT deadlocks, (SELECT count(*) FROM pg_stat_activity
+          WHERE application_name = 'heliograph') AS others
+        FROM pg_stat_database WHERE datname = current_database()`,
+    );
+    if (columns.integer(row, "others") === 0) return columns.integer(row, "deadlocks");
+  }
+}
+
+Deno.test("no conflict of locks while two nodes do everything at once", async () => {
+  const url = await freshSchema();
+  await everythingAtOnce(url);
+  assertEquals(await deadlocksOf(url), 0);
+});
+
+/** Two nodes register, expand, claim, record, hand back, cancel and abandon; in the end nobody is lost. */
+async function everythingAtOnce(url: string): Promise<void> {
+  const clock = new WallClock();
+  await using one = await openWorld(url, clock);
+  await using other = await openWorld(url, clock);
+  await one.populate(400, ["apns", "fcm", "webpush"]);
+  const ids: string[] = [];
+  for (let round = 0; round < 6; round++) {
+    ids.push(await one.submit(), await one.submit({ kind: "all" }, { ratePerSecond: 2_000 }));
+  }
+  const work = async (node: DeliveryWorld, name: string, order: readonly string[]) => {
+    const expanding = Promise.all(order.map((id) => node.expand(id, 50, 20)));
+    for (let turn = 0; turn < 40; turn++) {
+      const { batches } = await node.claim({ node: name, batchesMax: 8 });
+      const saved = node.store.saveDevices(
+        Array.from({ length: 60 }, (_, index) => node.record(1 + (index * 7 + turn) % 400)),
+        node.now,
+      );
+      const committed = batches.map(async (batch, index) => {
+        if (index % 5 === 4) return node.store.release(batch.lease, node.now);
+        const loaded = await node.store.load(batch.lease);
+        const marked = typeof loaded === "string" ? [] : loaded.recipients.numbers.toReversed();
+        await node.commit(batch, { suspects: { marked, cleared: [] }, pause: undefined });
+      });
+      if (turn % 10 === 9) await node.store.cancel(order[turn % order.length] ?? "", node.now);
+      if (turn % 15 === 14) await node.store.abandon(name === "a" ? "b" : "a", node.now);
+      clock.nowMs += 10;
+      await Promise.all([saved, ...committed]);
+    }
+    await expanding;
+  };
+  await Promise.all([work(one, "a", ids), work(other, "b", ids.toReversed())]);
+  clock.nowMs += 60_000;
+  for (let left = 12; left > 0; clock.nowMs += 1_000) {
+    await one.deliverAll();
+    const page = await one.store.notifications({ after: undefined, limit: 99 });
+    left = page.filter(({ sendingDone }) => !sendingDone).length;
+    for (const { counts: { total, retries: _, ...places } } of page) {
+      assertEquals(Object.values(places).reduce((sum, count) => sum + count, 0), total);
+    }
+  }
+}
