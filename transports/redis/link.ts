@@ -36,7 +36,7 @@ export interface LinkOptions {
   readonly caCert: string | undefined;
   /** The name under which Redis lists the connection. */
   readonly clientName: string;
-  /** Nodes of the cluster that an earlier link knew: any of them tells the others. */
+  /** Nodes of the cluster that an earlier link knew; each of them tells the others. */
   readonly seeds: readonly Seed[];
   /** How long the other side may be silent, in milliseconds, until it is taken to be away. */
   readonly silenceMaxMs: number;

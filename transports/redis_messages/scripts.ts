@@ -278,6 +278,9 @@ if lapses <= now_seconds then
   return {dropped, 1}
 end
 local first = call('ZRANGE', EXPIRY, 0, 0, 'WITHSCORES')[2]
+-- Removed first: a full Redis refuses to add, unless the script has written something already, and a
+-- sweep is what a full one needs.
+call('ZREM', DUE, uaid)
 call('ZADD', DUE, text(math.min(lapses, tonumber(first) or lapses)), uaid)
 return {dropped, 0}
 `,

@@ -312,6 +312,32 @@ Deno.test("sweep() finds everything due among hundreds of user agents of one pla
   assertEquals(await store.sweep(world.clock.seconds, 1_000), 0);
 });
 
+Deno.test("while Redis is full, what gives space back works and nothing is half stored", async () => {
+  await using opened = await open();
+  const { world, store } = opened;
+  await world.subscribe();
+  await world.subscribe(BOB);
+  for (const sortKey of [1, 2, 3]) await world.save(sortKey);
+  // What was due for Bob is gone: the sweep only looks at him.
+  await world.save(1, { uaid: BOB });
+  await store.removeMessages(BOB, [1]);
+  await server.cli("CONFIG", "SET", "maxmemory", "1");
+  try {
+    const error = await assertRejects(() => world.save(4, { topic: "t" }), StoreError);
+    assertEquals(error.code, "full");
+    assertEquals(await world.keys(), [1, 2, 3]);
+    await store.removeMessages(ALICE, [1]);
+    world.clock.nowMs += 60_000;
+    assertEquals(await store.sweep(world.clock.seconds, 10), 2);
+    assertEquals(await store.removeChannel(ALICE, NEWS), true);
+    await store.removeUser(ALICE);
+  } finally {
+    await server.cli("CONFIG", "SET", "maxmemory", "0");
+  }
+  assertEquals(await store.user(ALICE), undefined);
+  assertEquals(await store.subscription(BOB, NEWS), "subscribed");
+});
+
 Deno.test("ping() fails while Redis takes no writes", async () => {
   await using opened = await open();
   await server.cli("CONFIG", "SET", "maxmemory", "1");
