@@ -28,13 +28,13 @@ import type {
   ClaimedBatch,
   ClaimRequest,
   DeadLetter,
-  Lane,
   LaneLoad,
   LaneStatus,
   Lease,
 } from "../delivery_store/records.ts";
 import { openRedis, type Redis, type RedisOptions } from "../redis/redis.ts";
 import { claimSchema } from "../redis/schema.ts";
+import { type Claiming, freeOf, isShort, laneOf, OVERDUE, parseLane, roomOf } from "./claiming.ts";
 import { entryFields, readEntry, SCHEMA } from "./entry.ts";
 import {
   HELD_MAX,
@@ -78,9 +78,6 @@ export {
 /** Under whose name the store's leases are taken: those of a node that dies are not among them. */
 export const UPSTREAM_NODE = "redis_queue";
 
-/** The lane of batches that may be claimed though their own is held or paused. */
-const OVERDUE = "overdue";
-
 /** Where batches come from: the store's own queue. */
 export interface Upstream {
   /** Takes leases on batches that are due. */
@@ -117,16 +114,6 @@ export interface QueueDepth {
 interface Held extends Holding {
   /** When it ends, by the node's clock. */
   until: number;
-}
-
-/** What a claim has come to so far. */
-interface Claiming {
-  readonly request: ClaimRequest;
-  readonly batches: ClaimedBatch[];
-  /** Lanes of which only what has expired may be claimed: paused, or held. */
-  readonly closed: ReadonlySet<string>;
-  /** By lane, how many of its batches this node has. */
-  readonly inFlight: Map<string, number>;
 }
 
 /** A queue on Redis; made by {@linkcode openRedisQueue}. */
@@ -472,37 +459,6 @@ export async function openRedisQueue(options: RedisQueueOptions): Promise<RedisQ
 
 function keyOf({ batch, token }: Lease): string {
   return `${batch}-${token}`;
-}
-
-/** A lane's name in Redis. */
-function laneOf({ app, platform }: Lane): string {
-  return `${platform}:${app}`;
-}
-
-/** The lane of a name; `undefined` for the one that is none. */
-function parseLane(name: string): Lane | undefined {
-  const [platform, app] = name.split(":", 2);
-  if (app === undefined) return undefined;
-  if (platform !== "apns" && platform !== "fcm" && platform !== "webpush") return undefined;
-  return { app, platform };
-}
-
-/** How many more batches may be claimed. */
-function roomOf({ request, batches }: Claiming): number {
-  return request.batchesMax - batches.length;
-}
-
-/** How many more batches of this lane may be claimed. */
-function freeOf({ request, closed, inFlight }: Claiming, lane: string): number {
-  if (lane === OVERDUE) return request.batchesMax;
-  if (closed.has(lane)) return 0;
-  return request.laneBatchesMax - (inFlight.get(lane) ?? 0);
-}
-
-/** Whether the node could take more, and nothing waits that it may take. */
-function isShort(claiming: Claiming, waiting: ReadonlyMap<string, number>): boolean {
-  if (roomOf(claiming) <= 0) return false;
-  return [...waiting].every(([lane, count]) => count <= 0 || freeOf(claiming, lane) > 0);
 }
 
 /** Whether so much time is over since then; a clock that was set back says nothing. */
