@@ -58,6 +58,8 @@ export type StoreOpenErrorCode =
   | "older_schema"
   /** The schema was written by a newer version of this program. */
   | "newer_schema"
+  /** The tables are being filled from another store, and not all is there. */
+  | "unfinished_copy"
   /** The schema holds tables of another program. */
   | "foreign"
   /** Anything else; the message has the server's own words. */
@@ -192,6 +194,7 @@ function openSentence(code: StoreOpenErrorCode, words: string): string {
     case "tls":
     case "older_schema":
     case "newer_schema":
+    case "unfinished_copy":
     case "foreign":
     case "unusable":
       return words;

@@ -24,6 +24,12 @@ export interface SchemaPart {
   readonly migrations: readonly string[];
 }
 
+/**
+ * The part that is in the table of versions while the tables are filled from another store: whoever
+ * fills them adds its row before the first of theirs, and removes it with the last.
+ */
+export const UNFINISHED_COPY = "unfinished_copy";
+
 /** What became of one part. */
 export interface Migrated {
   /** The part's name. */
@@ -68,17 +74,20 @@ function newer(place: string, version: number, known: number): StoreOpenError {
 }
 
 /**
- * Refuses a schema whose tables are not exactly what this program knows.
+ * Refuses a schema whose tables are not exactly what this program knows, and, unless the purpose is to
+ * fill them, one that is being filled from another store.
  *
- * @throws {StoreOpenError} `"older_schema"` or `"newer_schema"`.
+ * @throws {StoreOpenError} `"older_schema"`, `"newer_schema"` or `"unfinished_copy"`.
  * @throws {StoreError} When the server does not answer.
  */
 export async function checkVersions(
   postgres: Postgres,
   parts: readonly SchemaPart[],
+  purpose: "use" | "fill" = "use",
 ): Promise<void> {
   const query = (statement: Statement) => postgres.query("read the schema's version", statement);
-  const versions = await versionsOf(query, parts);
+  const copy: SchemaPart = { name: UNFINISHED_COPY, migrations: [] };
+  const [unfinished, ...versions] = await versionsOf(query, [copy, ...parts]);
   for (const [index, { migrations }] of parts.entries()) {
     const version = versions[index] ?? 0;
     if (version > migrations.length) throw newer(postgres.place, version, migrations.length);
@@ -88,6 +97,12 @@ export async function checkVersions(
         `Cannot use the database at ${postgres.place}: schema version ${version}, need ${migrations.length}: run heliograph migrate`,
       );
     }
+  }
+  if (unfinished !== 0 && purpose === "use") {
+    throw new StoreOpenError(
+      "unfinished_copy",
+      `Cannot use the database at ${postgres.place}: the copy of another store into it is unfinished. Run heliograph store copy again until it is complete`,
+    );
   }
 }
 

@@ -15,7 +15,13 @@ export {
   StoreOpenError,
   type StoreOpenErrorCode,
 } from "./errors.ts";
-export { checkVersions, migrate, type Migrated, type SchemaPart } from "./migrations.ts";
+export {
+  checkVersions,
+  migrate,
+  type Migrated,
+  type SchemaPart,
+  UNFINISHED_COPY,
+} from "./migrations.ts";
 export { openPostgres, Postgres, type PostgresOptions, type Transaction } from "./postgres.ts";
 export { Columns, type Row } from "./rows.ts";
 export type { Answer } from "./session.ts";

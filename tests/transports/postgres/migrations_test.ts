@@ -9,6 +9,7 @@ import {
   sql,
   statement,
   StoreOpenError,
+  UNFINISHED_COPY,
 } from "../../../transports/postgres/mod.ts";
 import { startPostgres } from "../../support/postgres_server.ts";
 
@@ -92,6 +93,23 @@ Deno.test("checkVersions() refuses what is missing, older or newer, and changes 
   ]);
   const error = await assertRejects(() => migrate({ url }, [ONE]), StoreOpenError);
   assertEquals(error.code, "newer_schema");
+});
+
+Deno.test("checkVersions() refuses tables that are being filled, but to who fills them", async () => {
+  const url = server.freshUrl();
+  await migrate({ url }, [ONE]);
+  await using postgres = await openPostgres({ url });
+  await postgres.query(
+    "mark",
+    sql`INSERT INTO schema_version (part, version) VALUES (${UNFINISHED_COPY}, 1)`,
+  );
+  assertEquals(await refusal(url, [ONE]), [
+    "unfinished_copy",
+    "the copy of another store into it is unfinished. Run heliograph store copy again until it is complete",
+  ]);
+  await checkVersions(postgres, [ONE], "fill");
+  const older = await assertRejects(() => checkVersions(postgres, [TWO], "fill"), StoreOpenError);
+  assertEquals(older.code, "older_schema");
 });
 
 Deno.test("migrate() refuses a schema of another program, and changes nothing of it", async () => {
