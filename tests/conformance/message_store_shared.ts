@@ -99,7 +99,7 @@ function behindTests(test: Test): void {
     assertEquals(await one.user(ALICE), undefined);
   });
 
-  test("saveMessage() refuses a key that is not larger than all that wait", async (shared) => {
+  test("saveMessage() refuses a key that is not larger than all before", async (shared) => {
     const { one, other, world } = shared;
     await world.subscribe();
     await world.subscribe(BOB);
@@ -110,6 +110,17 @@ function behindTests(test: Test): void {
     assertEquals(await shared.save(other, 21, { topic: "t" }), "stored");
     assertEquals(await shared.save(one, 21), { behind: 21 }, "both kinds count");
     assertEquals(await world.keys(), [20]);
+  });
+
+  test("saveMessage() gives a user agent no key twice, though its message is gone", async (shared) => {
+    const { one, other, world } = shared;
+    await world.subscribe();
+    assertEquals(await shared.save(one, 20), "stored");
+    assertEquals(await shared.save(one, 22, { topic: "t" }), "stored");
+    await other.removeMessages(ALICE, [20, 22]);
+    assertEquals(await shared.save(other, 22), { behind: 22 });
+    assertEquals(await shared.save(one, 23), "stored");
+    assertEquals(await world.keys(), [23]);
   });
 
   test("a message that is refused replaces nothing", async (shared) => {

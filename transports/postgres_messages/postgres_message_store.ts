@@ -159,7 +159,7 @@ export class PostgresMessageStore implements AsyncDisposable {
    * Stores a message; one with a topic replaces the waiting message of the same user agent, channel
    * and topic (RFC 8030 section 5.4). Refused with `"over_limit"` when the user agent already has more
    * than `waitingMax` messages waiting; expired ones do not count. Answers `behind` when one with the
-   * same or a larger sort key waits.
+   * same or a larger sort key was stored before, though it may be gone.
    */
   saveMessage(message: PushMessage, waitingMax: number): Promise<SaveOutcome> {
     const nowMs = this.#clock.wallNow();

@@ -6,6 +6,7 @@
  * with the user agent, so what waits for one is together and in reading order, and another user
  * agent may have a message of the same sort key from another node. Topics are unique by an index,
  * which also replaces. Bodies are encrypted and do not compress: they are kept as they are.
+ * The largest sort key of a user agent outlives its messages, so that a key never names two of them.
  * Presence has a table of its own, for a session may be of a user agent that is not stored.
  *
  * @module
@@ -21,7 +22,8 @@ export const MESSAGES_PART: SchemaPart = {
     `CREATE TABLE user_agent (
        id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
        uaid uuid NOT NULL UNIQUE,
-       connected_at int8 NOT NULL
+       connected_at int8 NOT NULL,
+       last_sort_key int8 NOT NULL DEFAULT 0
      );
      CREATE INDEX user_agent_by_connection ON user_agent (connected_at);
      CREATE TABLE channel (

@@ -145,7 +145,7 @@ export function saveMessages(
   const headers = messages.map(({ content }) => content?.headers);
   return sql`WITH given AS (
       SELECT *,
-        (SELECT max(sort_key) FROM message WHERE user_id = user_agent.id) AS largest,
+        last_sort_key AS largest,
         (SELECT count(*) FROM (SELECT 1 FROM message WHERE user_id = user_agent.id
           LIMIT waiting_max + 1) AS counted) AS rows
       FROM unnest(${messages.map(({ uaid }) => uaid)}::uuid[],
@@ -190,6 +190,9 @@ export function saveMessages(
         ttl_seconds = excluded.ttl_seconds, expires_at = excluded.expires_at,
         encoding = excluded.encoding, encryption = excluded.encryption,
         crypto_key = excluded.crypto_key, body = excluded.body
+    ), placed AS (
+      UPDATE user_agent SET last_sort_key = judged.sort_key FROM judged
+      WHERE user_agent.id = judged.id AND outcome = 'stored'
     ), marked AS (
       UPDATE sort_key_mark SET largest = greatest(largest,
         (SELECT max(sort_key) FROM judged WHERE outcome = 'stored'))
