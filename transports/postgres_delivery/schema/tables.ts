@@ -193,6 +193,9 @@ CREATE TABLE sink (
   node text,
   until int8 NOT NULL DEFAULT 0
 );
+-- Written to see whether writing works.
+CREATE TABLE pulse (beats int8 NOT NULL);
+INSERT INTO pulse VALUES (0);
 CREATE TABLE dead_letter (
   id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   source text NOT NULL,
