@@ -7,7 +7,7 @@
 
 import { type Notification, PushClient } from "../support/push_client.ts";
 import type { Seeded } from "../support/seeded.ts";
-import { post } from "../support/sender.ts";
+import { type Answer, post } from "../support/sender.ts";
 import type { Entry, Kind, Ledger } from "./ledger.ts";
 
 /** Seconds a plain or topic message may wait: longer than any run. */
@@ -28,6 +28,12 @@ export interface Channel {
   readonly channelId: string;
   /** Its endpoint URL. */
   readonly endpoint: string;
+}
+
+/** The service gave a device that it knew another UAID: its subscriptions are lost. */
+export class ForgottenError extends Error {
+  /** The class, for the text of a failure. */
+  override readonly name = "ForgottenError";
 }
 
 /** A device of the load: the same UAID over many sessions. */
@@ -51,7 +57,7 @@ export class LoadDevice {
     const known = this.#uaid === undefined ? {} : { uaid: this.#uaid };
     const client = await PushClient.connect(deviceUrl, { autoAck: false, ...known });
     if (this.#uaid !== undefined && client.uaid !== this.#uaid) {
-      throw new Error(`The service forgot ${this.#uaid}`);
+      throw new ForgottenError(`The service forgot ${this.#uaid}`);
     }
     this.#uaid = client.uaid;
     this.#client = client;
@@ -84,6 +90,11 @@ export class LoadDevice {
     this.#acked = [];
     for (let i = 0; i < 2; i++) await this.#client?.unregister(crypto.randomUUID());
     for (const entry of acked) entry.acknowledged = "received";
+  }
+
+  /** Resolves when the connection has ended, or there is none. */
+  async ended(): Promise<void> {
+    await this.#client?.ended;
   }
 
   /** Waits until the connection has ended, because the service did or this closes it. */
@@ -186,25 +197,41 @@ export class Load {
 
   async #send(channel: Channel): Promise<void> {
     while (this.#posting) {
-      const draw = this.#random.next();
-      const kind: Kind = draw < TOPIC_CHANCE
-        ? "topic"
-        : draw < TOPIC_CHANCE + NOW_CHANCE
-        ? "now_or_never"
-        : "plain";
-      const { entry, body } = this.#ledger.post(channel.channelId, kind);
-      try {
-        const answer = await post(channel.endpoint, body, {
-          ttlSeconds: kind === "now_or_never" ? 0 : TTL_SECONDS,
-          ...(kind === "topic" ? { topic: "news" } : {}),
-        });
-        if (answer.status === 201) {
-          const { pathname } = new URL(answer.location);
-          this.#ledger.accepted(entry, decodeURIComponent(pathname.split("/").pop() ?? ""));
-        }
-      } catch {
-        return; // The service ended under this post: nobody knows whether it was accepted.
-      }
+      const answer = await postNext(this.#ledger, this.#random, channel);
+      if (answer === undefined) return; // The service ended under this post.
     }
   }
+}
+
+/**
+ * Posts the next message of a channel, to another door than its endpoint's if one is given, and
+ * writes down what was answered; no answer means that nobody knows whether it was accepted.
+ */
+export async function postNext(
+  ledger: Ledger,
+  random: Seeded,
+  channel: Channel,
+  url: string = channel.endpoint,
+): Promise<Answer | undefined> {
+  const draw = random.next();
+  const kind: Kind = draw < TOPIC_CHANCE
+    ? "topic"
+    : draw < TOPIC_CHANCE + NOW_CHANCE
+    ? "now_or_never"
+    : "plain";
+  const { entry, body } = ledger.post(channel.channelId, kind);
+  let answer: Answer;
+  try {
+    answer = await post(url, body, {
+      ttlSeconds: kind === "now_or_never" ? 0 : TTL_SECONDS,
+      ...(kind === "topic" ? { topic: "news" } : {}),
+    });
+  } catch {
+    return undefined;
+  }
+  if (answer.status === 201) {
+    const { pathname } = new URL(answer.location);
+    ledger.accepted(entry, decodeURIComponent(pathname.split("/").pop() ?? ""));
+  }
+  return answer;
 }
