@@ -80,8 +80,14 @@ export class PostgresDeliveryStore implements AsyncDisposable {
   static async open(options: PostgresDeliveryStoreOptions): Promise<PostgresDeliveryStore> {
     const { clock = { wallNow: () => Date.now() }, ...rest } = options;
     // Every statement has its index, and most stop after the first entries of it in order. A planner
-    // that knows too little of new tables would read whole ones, or sort all that an index has.
-    const settings = { enable_seqscan: "off", enable_bitmapscan: "off", ...rest.settings };
+    // that knows too little of new tables would read whole ones, or sort all that an index has; and
+    // one that hopes for more of the values would plan each look of a claim anew.
+    const settings = {
+      enable_seqscan: "off",
+      enable_bitmapscan: "off",
+      plan_cache_mode: "force_generic_plan",
+      ...rest.settings,
+    };
     const postgres = await openPostgres({ ...rest, settings });
     try {
       await checkVersions(postgres, [DELIVERY_PART]);
