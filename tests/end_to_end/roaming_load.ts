@@ -47,6 +47,8 @@ export interface RoamingLoadOptions {
   readonly devices: number;
   /** Channels of each. */
   readonly channels: number;
+  /** Whether all posts of a channel go to the node that made its endpoint; otherwise to any node. */
+  readonly ownNode?: boolean;
 }
 
 /** An answer to a post. */
@@ -91,6 +93,13 @@ export class RoamingLoad {
       devices.push(device);
     }
     return new RoamingLoad(options, devices);
+  }
+
+  /** Posts so many messages at once, beside the steady ones; resolves when all are answered. */
+  async burst(count: number): Promise<void> {
+    const channels = this.#devices.flatMap((device) => device.channels);
+    const posts = Array.from({ length: Math.ceil(count / channels.length) }, () => channels);
+    await Promise.all(posts.flat().map((channel) => this.#post(channel)));
   }
 
   /** Ends senders and journeys; rejects when a device was forgotten. */
@@ -155,20 +164,25 @@ export class RoamingLoad {
   }
 
   async #send(channel: Channel): Promise<void> {
-    const { ledger, random } = this.#options;
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const url = endpointAt(channel.endpoint, nodeOf(this.#options));
-      const from = performance.now();
-      const answer = await postNext(ledger, random, channel, url);
-      this.answers.add({
-        status: answer?.status ?? 0,
-        retryAfter: answer?.headers.get("retry-after") ?? null,
-        from,
-        to: performance.now(),
-      });
+      await this.#post(channel);
       await pause(PACE_MS, signal);
     }
+  }
+
+  async #post(channel: Channel): Promise<void> {
+    const { ledger, random, ownNode } = this.#options;
+    const { endpoint } = channel;
+    const url = ownNode === true ? endpoint : endpointAt(endpoint, nodeOf(this.#options));
+    const from = performance.now();
+    const answer = await postNext(ledger, random, channel, url);
+    this.answers.add({
+      status: answer?.status ?? 0,
+      retryAfter: answer?.headers.get("retry-after") ?? null,
+      from,
+      to: performance.now(),
+    });
   }
 }
 
