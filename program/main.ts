@@ -17,6 +17,7 @@ import { runMigrate } from "./migrate.ts";
 import { runDemo } from "./demo.ts";
 import { serve } from "./serve.ts";
 import { StartError } from "./start_error.ts";
+import { runStoreCopy } from "./store_copy/run_store_copy.ts";
 import { VERSION } from "./version.ts";
 
 const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
@@ -60,6 +61,8 @@ async function runCommand(command: Command, json: boolean): Promise<number> {
     }
     case "migrate":
       return await runMigrate(command.settings, json, print);
+    case "store_copy":
+      return await runStoreCopy(command, json, PROCESS);
     case "keys_vapid":
     case "keys_endpoint":
     case "keys_token": {

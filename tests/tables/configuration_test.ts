@@ -64,8 +64,8 @@ const ROWS: readonly Row[] = [
     title: "93 no command",
     args: [],
     answer: [
-      "needs a command. Use serve, check, apps, devices, send, status, cancel, demo or keys; " +
-      "--help explains them.",
+      "needs a command. Use serve, check, migrate, store, apps, devices, send, status, cancel, demo " +
+      "or keys; --help explains them.",
     ],
   },
   {
@@ -274,11 +274,43 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
-    title: "stores of a later version, without the password",
+    title: "a store's password among the arguments",
     args: ["serve", "--store", "postgres://user:canary@db/push"],
     answer: [
-      '--store: PostgreSQL and Redis are not in this version: "postgres://…@db/push". ' +
-      "Use sqlite:DIR for files in a folder, or memory: to keep nothing.",
+      "--store: has a password, and arguments can be read by every user of this machine. " +
+      "Use HELIOGRAPH_STORE or HELIOGRAPH_STORE_FILE.",
+    ],
+  },
+  {
+    title: "half of the command store",
+    args: ["store"],
+    answer: ["store: needs a command. Use copy; --help explains them."],
+  },
+  {
+    title: "store copy without stores",
+    args: ["store", "copy"],
+    answer: [
+      "--from: missing. Use sqlite:DIR with the folder that a node kept its store in, such as " +
+      "sqlite:./data.",
+      "store: no PostgreSQL to copy into. Set it to postgres://….",
+    ],
+  },
+  {
+    title: "store copy the wrong way around",
+    args: ["store", "copy", "--from", "postgres://db/push", "--store", "sqlite:./data"],
+    answer: [
+      '--from: not an embedded store: "postgres://db/push". ' +
+      "Use sqlite:DIR with the folder that a node kept its store in, such as sqlite:./data.",
+      "store: no PostgreSQL to copy into. Set it to postgres://….",
+    ],
+  },
+  {
+    title: "store copy into no store at all",
+    args: ["store", "copy", "--from", "sqlite:./data", "--store", "mysql://db/push"],
+    answer: [
+      '--store: not a store: "mysql://db/push". Use sqlite:DIR for files in a folder, memory: to ' +
+      "keep nothing, postgres://USER@HOST/DATABASE, with ?schema=NAME or sslmode=verify-full, or " +
+      "redis://HOST or rediss://HOST, with ?prefix=NAME or cluster=true.",
     ],
   },
   {

@@ -164,7 +164,9 @@ function unknownCommand([first, second]: readonly string[]): string {
   const known = isGroup
     ? rows.filter((row) => row[0] === first).map((row) => row[1] ?? "")
     : [...new Set(rows.map((row) => row[0] ?? ""))];
-  const choice = `Use ${known.slice(0, -1).join(", ")} or ${known.at(-1)}`;
+  const choice = `Use ${known.length === 1 ? "" : `${known.slice(0, -1).join(", ")} or `}${
+    known.at(-1)
+  }`;
   const word = isGroup ? second : first;
   if (word === undefined) {
     return `${isGroup ? `${first}: ` : ""}needs a command. ${choice}; --help explains them`;

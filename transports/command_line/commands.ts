@@ -9,7 +9,7 @@ import { appName, identifier } from "./client_kinds.ts";
 import { APP, APP_PLATFORM, CREDENTIALS, DEMO, DEVICES, SEND } from "./client_options.ts";
 import { CLIENT_SETTINGS } from "./client_settings.ts";
 import type { Kind, Setting } from "./setting.ts";
-import { durationSeconds, oneOf, optional, path } from "./setting.ts";
+import { durationSeconds, kind, oneOf, optional, path, problem, value } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 import { TOKEN_NAME_CHARS_MAX } from "./limits.ts";
 
@@ -18,6 +18,7 @@ export type CommandName =
   | "serve"
   | "check"
   | "migrate"
+  | "store_copy"
   | "apps_add"
   | "apps_list"
   | "apps_show"
@@ -98,6 +99,23 @@ export const TOKEN_NAME: Setting<string | undefined> = {
   description: "name by which lists and logs call the token",
 };
 
+/** The folder that a store is copied from. */
+export const COPY_FROM: Setting<string | undefined> = {
+  ...optional(kind<string>({
+    placeholder: "sqlite:DIR",
+    advice: "Use sqlite:DIR with the folder that a node kept its store in, such as sqlite:./data",
+    parse(text) {
+      const folder = /^sqlite:([^\0]+)$/.exec(text)?.[1];
+      return folder === undefined ? problem("not an embedded store") : value(folder);
+    },
+    show: (folder) => `sqlite:${folder}`,
+  })),
+  name: "from",
+  initial: undefined,
+  initialText: "needed",
+  description: "store to copy",
+};
+
 /** How long a token to make is valid; for ever when absent. */
 export const TOKEN_LIFETIME: Setting<number | undefined> = {
   ...optional(durationSeconds(1, 3_650 * 86_400)),
@@ -129,6 +147,15 @@ only ends the watching. Exit status: 0 when the providers took it for everyone
 whose token lives (tokens found dead are counted and marked), 1 when it failed,
 expired or was rejected for anybody, or there was nobody to send to. The data
 folder whose API token is taken is named by HELIOGRAPH_DATA or --config here.
+`;
+
+const COPY_NOTE = `
+Everything in DIR is copied: user agents and messages, apps, devices,
+notifications with what is left of them to send, results, and how far sinks have
+come. No node may run on DIR, nor on the database, whose tables "heliograph
+migrate" has made and which are empty. Called again after it was cut off, it
+goes on; until it is complete no node starts on the database. DIR is only read.
+Afterwards start nodes on the database alone, with the same endpoint keys.
 `;
 
 const DEVICE_FILE_NOTE = `
@@ -184,6 +211,13 @@ export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
     summary: "bring the tables in PostgreSQL up to this version, or make them",
     settings: [SETTINGS.store, SETTINGS.resultsDatabase, SETTINGS.storeCaFile],
     options: [],
+  },
+  store_copy: {
+    words: ["store", "copy"],
+    summary: "copy the store in a folder into PostgreSQL, for nodes to go on there",
+    settings: [SETTINGS.store, SETTINGS.storeCaFile],
+    options: [COPY_FROM],
+    note: COPY_NOTE,
   },
   apps_add: {
     ...APPS,

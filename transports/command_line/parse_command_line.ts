@@ -13,10 +13,11 @@ import { type Arguments, findCommand, foreignOptions, sortArguments } from "./ar
 import { type ClientCommand, isClientCommand, takeClientCommand } from "./client_command.ts";
 import { DEMO } from "./client_options.ts";
 import { CLIENT_SETTINGS } from "./client_settings.ts";
-import { COMMANDS, TOKEN_LIFETIME, TOKEN_NAME, TOKEN_SCOPE } from "./commands.ts";
+import { COMMANDS, COPY_FROM, TOKEN_LIFETIME, TOKEN_NAME, TOKEN_SCOPE } from "./commands.ts";
 import type { CommandName } from "./commands.ts";
 import { readConfigurationFile } from "./configuration_file.ts";
 import { commandHelp, programHelp } from "./help.ts";
+import type { EngineAddress } from "./engine_address.ts";
 import { PROBLEMS_MAX } from "./limits.ts";
 import type { ReadFile } from "./read_file.ts";
 import type { Setting } from "./setting.ts";
@@ -39,6 +40,15 @@ export type Command =
     readonly name: "migrate";
     /** The databases to migrate. */
     readonly settings: Pick<Settings, "store" | "resultsDatabase" | "storeCaFile">;
+  }
+  | {
+    readonly name: "store_copy";
+    /** The folder of the embedded store. */
+    readonly from: string;
+    /** The database it is copied into. */
+    readonly to: EngineAddress;
+    /** How the database is opened. */
+    readonly settings: Pick<Settings, "storeCaFile">;
   }
   | {
     readonly name: "keys_token";
@@ -147,13 +157,13 @@ function takeSettings(reader: SettingsReader): Settings {
   };
 }
 
-/** The command with its settings; problems stay in the reader. */
+/** The command with its settings, `undefined` when it has none to run with; problems stay in the reader. */
 function takeCommand(
   name: CommandName,
   operand: string | undefined,
   switches: ReadonlySet<string>,
   reader: SettingsReader,
-): Command {
+): Command | undefined {
   if (isClientCommand(name)) return takeClientCommand(name, operand, switches, reader);
   switch (name) {
     case "serve":
@@ -174,6 +184,8 @@ function takeCommand(
       }
       return { name, settings };
     }
+    case "store_copy":
+      return takeStoreCopy(reader);
     case "keys_vapid":
     case "keys_endpoint":
       return { name };
@@ -197,6 +209,20 @@ function takeCommand(
         apiPort: reader.option(DEMO.apiPort) ?? SETTINGS.apiPort.initial,
       };
   }
+}
+
+/** The stores to copy between; `undefined` after a problem. */
+function takeStoreCopy(reader: SettingsReader): Command | undefined {
+  const from = reader.option(COPY_FROM);
+  if (!reader.has(COPY_FROM)) reader.refuse("--from", "missing", COPY_FROM.advice);
+  const known = reader.problems.length;
+  const to = reader.take(SETTINGS.store);
+  const settings = { storeCaFile: reader.take(SETTINGS.storeCaFile) };
+  if (to?.kind === "postgres") {
+    return from === undefined ? undefined : { name: "store_copy", from, to, settings };
+  }
+  if (reader.problems.length > known) return undefined;
+  return reader.refuse("store", "no PostgreSQL to copy into", "Set it to postgres://…");
 }
 
 /** The configuration file that was asked for, by `--config` or `HELIOGRAPH_CONFIG`. */
@@ -240,8 +266,8 @@ export function parseCommandLine(
   const reader = new SettingsReader({ flags, env, file, readFile });
   const command = takeCommand(found.name, found.operand, switches, reader);
   const wrong = [...file?.problems ?? [], ...reader.problems];
-  const isNode = command.name === "serve" || command.name === "check";
+  const isNode = command?.name === "serve" || command?.name === "check";
   if (wrong.length === 0 && isNode) wrong.push(...checkTogether(command.settings));
-  if (wrong.length > 0) return usageError(wrong);
+  if (command === undefined || wrong.length > 0) return usageError(wrong);
   return { kind: "run", command, json: switches.has("json") };
 }
