@@ -43,6 +43,8 @@ import { VERSION } from "./version.ts";
 
 /** Time a listener may take to say that it is open, within the two seconds `/readyz` waits. */
 const READY_MS = 1_000;
+/** Time for each check of `/readyz`, within its two seconds: an engine that hangs is named in the answer. */
+const CHECK_MS = 1_500;
 
 /** What a node is made of, beside its settings. */
 export interface NodeParts {
@@ -319,7 +321,7 @@ class Assembly implements Node {
       checks.push(["delivery_store", "reads and writes", this.#pipeline.store.ping()]);
       for (const part of this.#pipeline.engines) checks.push([part.name, part.good, part.ping()]);
     }
-    const outcomes = await Promise.allSettled(checks.map(([, , check]) => check));
+    const outcomes = await Promise.allSettled(checks.map(([, , check]) => inTime(check)));
     return checks.map(([name, good], place) => readyCheck(name, outcomes[place], good));
   }
 
@@ -328,6 +330,20 @@ class Assembly implements Node {
     if (this.#refs === undefined) throw new Error("starting");
     const doors = Object.values(this.#refs.listeners);
     await Promise.all(doors.map((door) => door.within(READY_MS).ask("port")));
+  }
+}
+
+/** What a check comes to, unless it takes too long. */
+async function inTime(check: Promise<unknown>): Promise<unknown> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`not answered within ${CHECK_MS} ms`)),
+    CHECK_MS,
+  );
+  try {
+    return await Promise.race([check, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
