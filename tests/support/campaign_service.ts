@@ -1,6 +1,6 @@
 /**
- * The service as a real process, and a stand-in for the providers that it trusts: what an operator has
- * who sends campaigns.
+ * The service as a real process, or as several that share what they stand on, and a stand-in for the
+ * providers that it trusts: what an operator has who sends campaigns.
  *
  * Recipients are numbers, as the stand-in deals them out; a test that uses several apps gives each of
  * them numbers of its own, so that no address is in two.
@@ -38,31 +38,40 @@ export interface CampaignServiceOptions extends Omit<ServiceOptions, "certificat
   readonly change?: Change;
   /** The providers' certificate; one of its own when absent. */
   readonly certificate?: MadeCertificate;
+  /** Nodes, all with these flags, with the same keys and the same API token; 1 by default. */
+  readonly nodes?: number;
 }
 
 /** The service with its peer. */
 export class CampaignService implements AsyncDisposable {
   /** The providers. */
   readonly standIn: StandIn;
-  /** The node. */
+  /** The node, or the first one of several. */
   readonly service: Service;
+  /** All nodes. */
+  readonly nodes: readonly Service[];
   /** The certificate of the providers, for further servers. */
   readonly certificate: MadeCertificate;
+  /** Flags with which a node trusts the providers, for further nodes. */
+  readonly trust: readonly string[];
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
-    parts: Pick<CampaignService, "standIn" | "service" | "certificate">,
+    parts: Pick<CampaignService, "standIn" | "service" | "nodes" | "certificate" | "trust">,
     resources: AsyncDisposableStack,
   ) {
     this.standIn = parts.standIn;
     this.service = parts.service;
+    this.nodes = parts.nodes;
     this.certificate = parts.certificate;
+    this.trust = parts.trust;
     this.#resources = resources;
   }
 
-  /** Starts both; the service trusts the stand-in and may send to its push service. */
+  /** Starts all; the service trusts the stand-in and may send to its push service. */
   static async open(options: CampaignServiceOptions = {}): Promise<CampaignService> {
-    const { seed = 1, change = {}, certificate = makeCertificate(), flags = [], ...rest } = options;
+    const { seed = 1, change = {}, certificate = makeCertificate(), flags = [], ...more } = options;
+    const { nodes: count = 1, ...rest } = more;
     await using opening = new AsyncDisposableStack();
     const folder = await Deno.makeTempDir({ prefix: "heliograph-campaign-" });
     opening.defer(() => Deno.remove(folder, { recursive: true }));
@@ -73,14 +82,27 @@ export class CampaignService implements AsyncDisposable {
     await standIn.behave(change);
     const { origins } = standIn;
     const trust = ["--ca-file", caFile, "--allowed-push-origin", origins.webpush];
-    const service = opening.use(await Service.start({ ...rest, flags: [...trust, ...flags] }));
-    return new CampaignService({ standIn, service, certificate }, opening.move());
+    const start = async (more: readonly string[]): Promise<Service> =>
+      opening.use(await Service.start({ ...rest, flags: [...trust, ...flags, ...more] }));
+    const service = await start([]);
+    const shared = ["endpoint-keys", "api-token"].map((name) => `${service.dataDir}/${name}`);
+    const [keys = "", token = ""] = shared;
+    const nodes = [service];
+    while (nodes.length < count) {
+      nodes.push(await start(["--crypto-keys-file", keys, "--api-token-file", token]));
+    }
+    return new CampaignService({ standIn, service, nodes, certificate, trust }, opening.move());
   }
 
-  /** A client of the node's API; the token is read again, for another node may be on the same port. */
+  /** A client of the first node's API. */
   get api(): ApiClient {
+    return this.apiOf(this.service);
+  }
+
+  /** A client of a node's API; the token is read again, for another node may be on the same port. */
+  apiOf({ apiPort }: Service): ApiClient {
     const token = Deno.readTextFileSync(`${this.service.dataDir}/api-token`).trim();
-    return new ApiClient({ origin: `http://127.0.0.1:${this.service.apiPort}`, token });
+    return new ApiClient({ origin: `http://127.0.0.1:${apiPort}`, token });
   }
 
   /** Saves an app with these recipients as its devices; its providers are the stand-in's unless others are named. */
