@@ -15,6 +15,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { secondsPass } from "../support/arrivals.ts";
 import { text } from "../support/push_client.ts";
+import { ENGINES, startEngine } from "../support/shared_engine.ts";
 import { WebSocketClient } from "../support/websocket_client.ts";
 import { BROADCASTS, greet, NOT_FOUND, VERSIONS } from "./autopush_broadcasts.ts";
 import { BODIES, CORS, VAPID } from "./autopush_sending.ts";
@@ -34,17 +35,31 @@ import {
 /** Stored messages sent to a device before it is reset, as the suite sets it. */
 const MESSAGE_LIMIT = 20;
 
+const FLAGS = [
+  ...["--message-limit", `${MESSAGE_LIMIT}`],
+  ...["--ping-interval", "30s", "--ping-timeout", "10s"],
+];
+
 Deno.test("The service passes autopush's integration suite", async (t) => {
-  await using world = await AutopushWorld.open([
-    ...["--message-limit", `${MESSAGE_LIMIT}`],
-    ...["--ping-interval", "30s", "--ping-timeout", "10s"],
-  ]);
+  await using world = await AutopushWorld.open(FLAGS);
+  await suite(t, world);
+});
+
+for (const name of ENGINES) {
+  Deno.test(`A node for devices and one for senders on ${name} pass autopush's integration suite`, async (t) => {
+    await using engine = await startEngine(name);
+    await using world = await AutopushWorld.openSplit(engine, FLAGS);
+    await suite(t, world);
+  });
+}
+
+async function suite(t: Deno.TestContext, world: AutopushWorld): Promise<void> {
   const tables = [HELLO, DELIVERY, TOPICS, VAPID, REPEATS, BODIES, ORDER, ENDINGS, CORS];
   for (const [name, run] of tables.flat()) await t.step(name, () => run(world));
   const lapsed = await postLapsing(world);
   await secondsPass(1.1); // All TTLs of 1 s are over, counted in whole seconds or not.
   for (const [name, run] of LAPSED) await t.step(name, () => run(world, lapsed));
-});
+}
 
 Deno.test("The service passes autopush's tests of broadcasts", async (t) => {
   await using megaphone = Megaphone.open(VERSIONS);

@@ -15,6 +15,8 @@ import { CompactSign } from "jose";
 import { type Notification, PushClient, type Registration } from "../support/push_client.ts";
 import type { Answer } from "../support/sender.ts";
 import { Service } from "../support/service.ts";
+import type { SharedEngine } from "../support/shared_engine.ts";
+import { TwoNodes } from "../support/two_nodes.ts";
 
 /** The `Encryption` of every message, padding and quotes included. */
 export const ENCRYPTION = 'keyid="http://example.org/bob/keys/123";salt="XZwpw6o37R-6qoZjw6KwAw=="';
@@ -77,18 +79,35 @@ export interface Subscribed {
   readonly channel: Registration;
 }
 
+/** Where devices and senders find the service. */
+export type AutopushDoors = Pick<Service, "devicePort" | "deviceUrl" | "endpointPort">;
+
 /** The service as the suite configures it, and what the suite does with it. */
 export class AutopushWorld implements AsyncDisposable {
-  /** The running service. */
-  readonly service: Service;
+  /** Where the service is. */
+  readonly service: AutopushDoors;
+  readonly #running: AsyncDisposable;
 
-  private constructor(service: Service) {
+  private constructor(service: AutopushDoors, running: AsyncDisposable) {
     this.service = service;
+    this.#running = running;
   }
 
   /** Starts the service with these flags. */
   static async open(flags: readonly string[]): Promise<AutopushWorld> {
-    return new AutopushWorld(await Service.start({ flags }));
+    const service = await Service.start({ flags });
+    return new AutopushWorld(service, service);
+  }
+
+  /** Starts it as autopush is deployed: a node for the devices, and one for the senders. */
+  static async openSplit(engine: SharedEngine, flags: readonly string[]): Promise<AutopushWorld> {
+    const nodes = await TwoNodes.open({
+      ...{ engine, flags },
+      a: ["--roles", "endpoint"],
+      b: (a) => ["--roles", "devices", "--endpoint-url", `http://127.0.0.1:${a.endpointPort}`],
+    });
+    const { a: { endpointPort }, b: { devicePort, deviceUrl } } = nodes;
+    return new AutopushWorld({ endpointPort, devicePort, deviceUrl }, nodes);
   }
 
   /** A device that said hello and acknowledges only what the test does. */
@@ -136,8 +155,8 @@ export class AutopushWorld implements AsyncDisposable {
   }
 
   /** Disposes of the service. */
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.service[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#running[Symbol.asyncDispose]();
   }
 }
 

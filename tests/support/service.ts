@@ -58,6 +58,20 @@ export interface ServiceExit {
   readonly signal: string | null;
 }
 
+/** The service ended before it was ready, or was not in time. */
+export class ServiceStartError extends Error {
+  /** The class, for the text of a failure. */
+  override readonly name = "ServiceStartError";
+  /** How it ended. */
+  readonly exit: ServiceExit;
+
+  /** With what it wrote to standard error. */
+  constructor(exit: ServiceExit, stderr: string, options: ErrorOptions) {
+    super(`Cannot start the service. Its standard error:\n${stderr}`, options);
+    this.exit = exit;
+  }
+}
+
 /** A running service. */
 export class Service implements AsyncDisposable {
   /** Its data folder. */
@@ -76,7 +90,11 @@ export class Service implements AsyncDisposable {
     this.#ports = [freePort(), freePort(), freePort()];
   }
 
-  /** Starts a service and resolves when it accepts on every port. */
+  /**
+   * Starts a service and resolves when it accepts on every port.
+   *
+   * @throws {ServiceStartError} When it does not.
+   */
   static async start(options: ServiceOptions = {}): Promise<Service> {
     const service = new Service(options);
     try {
@@ -144,10 +162,8 @@ export class Service implements AsyncDisposable {
         throw new Error(`The service listens on ${got.join()}, not on ${this.#ports.join()}`);
       }
     } catch (error) {
-      await this.#end("SIGKILL");
-      throw new Error(`Cannot start the service. Its standard error:\n${this.stderr}`, {
-        cause: error,
-      });
+      const exit = await this.#end("SIGKILL");
+      throw new ServiceStartError(exit, this.stderr, { cause: error });
     }
   }
 

@@ -17,8 +17,8 @@ export interface TwoNodesOptions {
   readonly flags?: readonly string[];
   /** Further flags of node a. */
   readonly a?: readonly string[];
-  /** Further flags of node b. */
-  readonly b?: readonly string[];
+  /** Further flags of node b, which may name ports of node a. */
+  readonly b?: (a: Service) => readonly string[];
 }
 
 /** The running nodes. */
@@ -45,7 +45,7 @@ export class TwoNodes implements AsyncDisposable {
   }
 
   /** Starts both; resolves when all their listeners accept. */
-  static async open({ engine, flags: more = [], a = [], b = [] }: TwoNodesOptions): Promise<
+  static async open({ engine, flags: more = [], a = [], b = () => [] }: TwoNodesOptions): Promise<
     TwoNodes
   > {
     await using opening = new AsyncDisposableStack();
@@ -56,7 +56,7 @@ export class TwoNodes implements AsyncDisposable {
     await Deno.writeTextFile(keys, TokenBox.generateKey(), { mode: 0o600 });
     const flags = ["--store", store, "--crypto-keys-file", keys, "--node-port", "0", ...more];
     const first = opening.use(await Service.start({ flags: [...flags, ...a] }));
-    const second = opening.use(await Service.start({ flags: [...flags, ...b] }));
+    const second = opening.use(await Service.start({ flags: [...flags, ...b(first)] }));
     return new TwoNodes({ store, flags, a: first, b: second }, opening.move());
   }
 
