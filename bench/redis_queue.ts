@@ -40,6 +40,10 @@ class Batches implements Upstream {
     this.#left = count;
   }
 
+  identity(): Promise<string> {
+    return Promise.resolve("bench");
+  }
+
   claim({ batchesMax, laneBatchesMax, lanes }: ClaimRequest): Promise<Claimed> {
     const free = laneBatchesMax - (lanes[0]?.inFlight ?? 0);
     const batches: ClaimedBatch[] = [];

@@ -30,8 +30,10 @@ export function access(settings: Roots, { url }: EngineAddress): { url: string; 
 /** A message store that nodes share. */
 export type SharedMessages = MessageStore & Presence & NodeDirectory & AsyncDisposable;
 
-/** A delivery store that can be closed. */
-export type OpenDeliveryStore = DeliveryStore & Queue & AsyncDisposable;
+/** A delivery store that can be closed, and told from others. */
+export type OpenDeliveryStore = DeliveryStore & Queue & AsyncDisposable & {
+  identity(): Promise<string>;
+};
 
 /** Opens the Web Push half in PostgreSQL or Redis. */
 export async function openSharedMessages(
@@ -58,7 +60,9 @@ export async function openSharedDelivery(
     const { openPostgresDeliveryStore } = await import("../transports/postgres_delivery/mod.ts");
     return await openPostgresDeliveryStore(options);
   }
-  const { openRedisDeliveryStore } = await import("../transports/redis_delivery/redis_delivery_store.ts");
+  const { openRedisDeliveryStore } = await import(
+    "../transports/redis_delivery/redis_delivery_store.ts"
+  );
   return await openRedisDeliveryStore(options);
 }
 

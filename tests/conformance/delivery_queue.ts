@@ -70,6 +70,15 @@ function leaseTests(test: DeliveryTest): void {
     assertEquals(await world.commit(again), { kind: "stale" });
   });
 
+  test("of two results under the same lease at once, one counts", async (world) => {
+    const batch = await claimOne(world);
+    const outcomes = await Promise.all([world.commit(batch), world.commit(batch)]);
+    assertEquals(outcomes.map(({ kind }) => kind).toSorted(), ["committed", "stale"]);
+    const status = await world.store.notification(batch.notification);
+    assertEquals([status?.state, status?.counts.delivered], ["done", batch.count]);
+    assertEquals((await world.store.talliesAfter(0, 9)).length, 1);
+  });
+
   test("renew() prolongs", async (world) => {
     const batch = await claimOne(world);
     assertEquals(await world.store.renew([batch.lease], world.now + 2 * LEASE_MS), [true]);

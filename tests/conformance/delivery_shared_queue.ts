@@ -112,6 +112,26 @@ function leaseTests(test: SharedTest): void {
     assertEquals((await one.commit(batch)).kind, "committed");
   });
 
+  test("of two results under the same lease at once, from both nodes, one counts", async (shared) => {
+    const { world, nodes: [one] } = shared;
+    await world.populate(0);
+    for (const _ of upTo(ROUNDS)) {
+      const batch = await claimOne(one);
+      const before = (await world.store.talliesAfter(0, 1_000)).length;
+      const remainders = [{ numbers: [1], attempt: 1, notBefore: world.now }];
+      const outcomes = { ...NONE, delivered: 2 };
+      const kinds = (await shared.both((node) => node.commit(batch, { outcomes, remainders })))
+        .map(({ kind }) => kind);
+      assertEquals(kinds.toSorted(), ["committed", "stale"]);
+      const status = await world.store.notification(batch.notification);
+      assertEquals([status?.counts.delivered, status?.counts.pending], [2, 1]);
+      assertEquals((await world.store.talliesAfter(0, 1_000)).length, before + 1);
+      const { batches } = await one.claim();
+      assertEquals(batches.map(({ count }) => count), [1]);
+      for (const rest of batches) assertEquals((await one.commit(rest)).kind, "committed");
+    }
+  });
+
   test("a result after abandon() by the other node is stale", async (shared) => {
     const { world, nodes: [one, other] } = shared;
     await world.populate(0);

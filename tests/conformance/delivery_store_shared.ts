@@ -33,6 +33,15 @@ export function sharedDeliveryStoreSuite(
       await using shared = new SharedDeliveryWorld(clock, await open({ clock }));
       await run(shared);
     });
+  Deno.test(`${name}, shared: identity() is one for all nodes, and no other store's`, async () => {
+    const clock = new WallClock();
+    await using mine = await open({ clock });
+    await using others = await open({ clock });
+    const stores = [mine.one, mine.other, others.one, others.other];
+    const [one, other, ...theirs] = await Promise.all(stores.map((store) => store.identity()));
+    assertEquals(other, one);
+    assertEquals(new Set([one, ...theirs]).size, 2);
+  });
   appTests(test);
   deviceTests(test);
   submissionTests(test);

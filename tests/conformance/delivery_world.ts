@@ -25,7 +25,7 @@ import type {
 import { WallClock } from "./store_world.ts";
 
 /** What the pipeline needs: a store and a queue in one. */
-export type Store = DeliveryStore & Queue;
+export type Store = DeliveryStore & Queue & { identity(): Promise<string> };
 
 /** A store under test, with the means to open it again on what it kept. */
 export interface DeliveryFixture extends AsyncDisposable {

@@ -77,7 +77,7 @@ const DEAD_LETTERS_MAX = 10_000;
 /** The calls of the store, by the names of its methods. */
 export type DeliveryCallName = Exclude<
   keyof MemoryDeliveryStore,
-  "crash" | "reopen" | "corrupt" | symbol
+  "crash" | "reopen" | "corrupt" | "identity" | symbol
 >;
 
 /** One call, as it was made. */
@@ -96,6 +96,7 @@ export interface MemoryDeliveryStoreOptions {
 /** A delivery store in memory. */
 export class MemoryDeliveryStore implements AsyncDisposable {
   readonly #options: MemoryDeliveryStoreOptions;
+  readonly #identity = crypto.randomUUID();
   #disk: Disk = emptyDisk();
   readonly #calls: Calls<DeliveryCallName>;
 
@@ -117,6 +118,11 @@ export class MemoryDeliveryStore implements AsyncDisposable {
     store.#disk = this.#disk;
     endLeasesOf(store.#disk, undefined, store.#now());
     return store;
+  }
+
+  /** Tells it from every other store, and from this one opened again: then all leases have ended. */
+  identity(): Promise<string> {
+    return Promise.resolve(this.#identity);
   }
 
   /** Makes the recipients of this batch unreadable, as a damaged disk would. */

@@ -45,6 +45,7 @@ import type {
 import type { WallClock } from "../message_store/records.ts";
 import {
   checkVersions,
+  Columns,
   openPostgres,
   type Postgres,
   type PostgresOptions,
@@ -57,6 +58,8 @@ import * as notifications from "./notifications.ts";
 import * as queue from "./queue.ts";
 import { Results } from "./results.ts";
 import { DELIVERY_PART } from "./schema/migrations.ts";
+
+const STORE = new Columns("pg_control_system");
 
 /** How a delivery store is opened. */
 export interface PostgresDeliveryStoreOptions extends PostgresOptions {
@@ -290,6 +293,17 @@ export class PostgresDeliveryStore implements AsyncDisposable {
    */
   sweep(endedBefore: number, limit: number): Promise<number> {
     return logs.sweep(this.#postgres, endedBefore, limit);
+  }
+
+  /** Tells its tables from every other store's, those of a copy included. */
+  async identity(): Promise<string> {
+    const { rows: [row] } = await this.#postgres.query(
+      "tell the store from others",
+      sql`SELECT concat_ws('.', system_identifier,
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        'batch'::regclass::oid) AS identity FROM pg_control_system()`,
+    );
+    return STORE.text(row, "identity");
   }
 
   /** Resolves when a write has reached the server's disk. */

@@ -45,6 +45,7 @@
  * | `tallies` | stream | swept | what each result came to |
  * | `sinks`, `sink_leases` | hash | for ever | position of each sink, who feeds it |
  * | `letters`, `letter` | sorted set, hash | the newest 10,000 | dead letters |
+ * | `identity` | string | for ever | what tells this store from others, for a queue beside it |
  * | `ping` | string | a minute | proof that Redis takes writes |
  *
  * @module

@@ -404,6 +404,12 @@ export class RedisDeliveryStore implements AsyncDisposable {
     return integerReply(await this.#keys.run(SWEEP, endedBefore, Math.min(limit, SWEEP_MAX)));
   }
 
+  /** Tells its keys from every other store's: made up when it is first asked for, and gone with them. */
+  async identity(): Promise<string> {
+    await this.#keys.command("string", "SETNX", "identity", crypto.randomUUID());
+    return textReply(await this.#keys.command("string", "GET", "identity"));
+  }
+
   /** Resolves when Redis takes writes. */
   async ping(): Promise<void> {
     await this.#keys.command("string", "SET", "ping", 1, "PX", PING_TTL_MS);

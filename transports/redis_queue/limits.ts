@@ -59,6 +59,12 @@ export const CONSUMER_IDLE_MS = 3_600_000;
 /** Entries of a group that one step of a walk over it looks at: some tens of microseconds of Redis. */
 export const PAGE = 100;
 
+/**
+ * How long keys are kept after the last batch was handed over: entries are worth nothing without the
+ * store's lease, which has long ended by then, and what outlives its store must not stay for ever.
+ */
+export const KEYS_KEPT_MS = 86_400_000;
+
 /** Entries that are set aside and kept; the oldest make room, for they are for people to look at. */
 export const DEAD_ENTRIES_MAX = 10_000;
 

@@ -80,6 +80,8 @@ export const UPSTREAM_NODE = "redis_queue";
 
 /** Where batches come from: the store's own queue. */
 export interface Upstream {
+  /** What tells the store from every other: batches of two stores have the same numbers. */
+  identity(): Promise<string>;
   /** Takes leases on batches that are due. */
   claim(request: ClaimRequest): Promise<Claimed>;
   /** Prolongs leases; answers for each whether it is still held. */
@@ -134,9 +136,13 @@ export class RedisQueue implements AsyncDisposable {
   #idleDueAt: number | undefined;
 
   /** For {@linkcode openRedisQueue}. */
-  constructor(redis: Redis, options: Pick<RedisQueueOptions, "upstream" | "onDeadLetter">) {
+  constructor(
+    redis: Redis,
+    store: string,
+    options: Pick<RedisQueueOptions, "upstream" | "onDeadLetter">,
+  ) {
     this.#redis = redis;
-    this.#streams = new Streams(redis);
+    this.#streams = new Streams(redis, store);
     this.#upstream = options.upstream;
     this.#onDeadLetter = (letter) => options.onDeadLetter?.(letter);
   }
@@ -450,7 +456,7 @@ export async function openRedisQueue(options: RedisQueueOptions): Promise<RedisQ
   const redis = await openRedis(options);
   try {
     await claimSchema(redis, "queue", SCHEMA);
-    return new RedisQueue(redis, options);
+    return new RedisQueue(redis, await options.upstream.identity(), options);
   } catch (error) {
     await redis.close();
     throw error;

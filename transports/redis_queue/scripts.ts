@@ -17,7 +17,14 @@
 import { DEATHS_PER_DELIVERY } from "../delivery_store/limits.ts";
 import { RedisScript } from "../redis/script.ts";
 import { ENTRY_ITEMS } from "./entry.ts";
-import { CONSUMER_IDLE_MS, GIVE_BACK_MAX, LANE_WAITING_MAX, LANES_MAX, PAGE } from "./limits.ts";
+import {
+  CONSUMER_IDLE_MS,
+  GIVE_BACK_MAX,
+  KEYS_KEPT_MS,
+  LANE_WAITING_MAX,
+  LANES_MAX,
+  PAGE,
+} from "./limits.ts";
 
 /** The consumer that holds what dead nodes worked on until somebody takes it; no node has a name of this form. */
 export const ABANDONED = "(abandoned)";
@@ -100,9 +107,11 @@ for place = 1, #KEYS - 2 do
     redis.call('XADD', stream, '*', unpack(ARGV, first + 1, first + width - 1))
     redis.call('ZADD', KEYS[1], 'NX', turn, lane)
     redis.call('SADD', KEYS[2], lane)
+    redis.call('PEXPIRE', stream, ${KEYS_KEPT_MS})
     added[place] = 1
   end
 end
+for place = 1, 2 do redis.call('PEXPIRE', KEYS[place], ${KEYS_KEPT_MS}) end
 return added
 `,
 );

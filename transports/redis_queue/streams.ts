@@ -3,11 +3,15 @@
  *
  * | key | type | content |
  * | --- | --- | --- |
- * | `…:{queue}:lanes` | sorted set | lanes in which batches wait, by turn: the one served longest ago is first |
- * | `…:{queue}:streams` | set | lanes that have a stream |
- * | `…:{queue}:lane:PLATFORM:APP` | stream | batches that wait or are at work, with the group `nodes` |
- * | `…:{queue}:lane:overdue` | stream | batches whose time is over, of lanes that are held or paused |
+ * | `…:{queue}:STORE:lanes` | sorted set | lanes in which batches wait, by turn: the one served longest ago is first |
+ * | `…:{queue}:STORE:streams` | set | lanes that have a stream |
+ * | `…:{queue}:STORE:lane:PLATFORM:APP` | stream | batches that wait or are at work, with the group `nodes` |
+ * | `…:{queue}:STORE:lane:overdue` | stream | batches whose time is over, of lanes that are held or paused |
  * | `…:{queue}:dead` | stream | entries that no node can use, with the reason |
+ *
+ * `STORE` is the identity of the store that the batches are in. An entry names its batch by a number
+ * which another store gives to another batch: so two stores that share a Redis and a prefix, or one that
+ * followed another, never meet. What a store leaves that is gone expires a day after its last entry.
  *
  * One hash tag for all of them, `{queue}`: a claim reads several lanes in one step, and an entry stands
  * for up to a thousand requests, so that one node of a cluster has work for all others. A stream is
@@ -75,21 +79,23 @@ export interface DeadEntry extends Place {
 /** The queue's keys and scripts on one connection. */
 export class Streams {
   readonly #redis: Redis;
+  readonly #base: string;
   readonly #lanes: string;
   readonly #streams: string;
   readonly #dead: string;
 
-  /** On this connection. */
-  constructor(redis: Redis) {
+  /** On this connection, for batches of the store with this identity. */
+  constructor(redis: Redis, store: string) {
     this.#redis = redis;
-    this.#lanes = redis.key("{queue}", "lanes");
-    this.#streams = redis.key("{queue}", "streams");
+    this.#base = redis.key("{queue}", store);
+    this.#lanes = `${this.#base}:lanes`;
+    this.#streams = `${this.#base}:streams`;
     this.#dead = redis.key("{queue}", "dead");
   }
 
   /** The key of a lane's stream. */
   keyOf(lane: string): string {
-    return this.#redis.key("{queue}", "lane", lane);
+    return `${this.#base}:lane:${lane}`;
   }
 
   /** Lanes in which batches wait, the one served longest ago first. */

@@ -103,6 +103,7 @@ interface Parts {
 export class SqliteDeliveryStore implements AsyncDisposable {
   readonly #parts: Parts;
   readonly #clock: WallClock;
+  readonly #identity = crypto.randomUUID();
   #closed: Promise<void> | undefined;
 
   private constructor(parts: Parts, clock: WallClock) {
@@ -342,6 +343,11 @@ export class SqliteDeliveryStore implements AsyncDisposable {
    */
   sweep(endedBefore: number, limit: number): Promise<number> {
     return this.#write({ kind: "sweep", endedBefore, limit });
+  }
+
+  /** Tells it from every other store, and from this one opened again: then all leases have ended. */
+  identity(): Promise<string> {
+    return Promise.resolve(this.#identity);
   }
 
   /** Resolves when the store can read and when a write reaches the disk. */

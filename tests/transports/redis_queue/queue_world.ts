@@ -85,7 +85,9 @@ export class QueueWorld extends DeliveryWorld {
   /** Entries that were set aside. */
   readonly letters: DeadLetter[] = [];
   readonly #server: RedisServer;
-  readonly #url: string;
+  /** The address of its Redis. */
+  readonly url: string;
+  readonly #identity: string;
   readonly #nodes = new AsyncDisposableStack();
 
   private constructor(
@@ -93,32 +95,40 @@ export class QueueWorld extends DeliveryWorld {
     fixture: DeliveryWorld["fixture"],
     server: RedisServer,
     url: string,
+    identity: string,
   ) {
     super(clock, fixture);
+    this.#identity = identity;
     this.#server = server;
-    this.#url = url;
+    this.url = url;
   }
 
   /** Opens a world on this server, with keys of its own. */
   static async open(server: RedisServer, url = server.freshUrl()): Promise<QueueWorld> {
     const clock = new WallClock();
-    return new QueueWorld(clock, await memoryDeliveryFixture({ clock }), server, url);
+    const fixture = await memoryDeliveryFixture({ clock });
+    return new QueueWorld(clock, fixture, server, url, await fixture.store.identity());
   }
 
   /** What all keys begin with. */
   get prefix(): string {
-    return new URL(this.#url).searchParams.get("prefix") ?? "heliograph";
+    return new URL(this.url).searchParams.get("prefix") ?? "heliograph";
+  }
+
+  /** What the keys of this store's batches begin with. */
+  get base(): string {
+    return `${this.prefix}:{queue}:${this.#identity}`;
   }
 
   /** The key of the lane of most tests. */
   get lane(): string {
-    return `${this.prefix}:{queue}:lane:apns:${NEWS}`;
+    return `${this.base}:lane:apns:${NEWS}`;
   }
 
   /** Another node. */
   async node(name: string): Promise<Node> {
     const queue = await openRedisQueue({
-      url: this.#url,
+      url: this.url,
       upstream: this.store,
       onDeadLetter: (letter) => void this.letters.push(letter),
     });

@@ -365,7 +365,7 @@ for (
   test(`91 ping() says that the key "${key}" holds something else`, async (world) => {
     const node = await world.node("one");
     await node.queue.ping();
-    const name = `${world.prefix}:{queue}:${key}`;
+    const name = key === "dead" ? `${world.prefix}:{queue}:dead` : `${world.base}:${key}`;
     await world.redis("SET", name, "text");
     const words = `key ${name} is a string, expected a ${type}`;
     await assertRejects(() => node.queue.ping(), StoreError, words);
@@ -384,6 +384,30 @@ Deno.test("RedisQueue works on a cluster of three", async () => {
   assertEquals(await alive.drain(), 50);
   assertEquals((await world.store.notification(id))?.state, "done");
   assertEquals(await alive.queue.depth(), { waiting: 0, atWork: 0, dead: 0 });
+});
+
+test("keeps the batches of stores apart that share a Redis and a prefix, whose batches have the same numbers", async (world) => {
+  await using other = await QueueWorld.open(server, world.url);
+  const ids = [await world.submitBatches(20), await other.submitBatches(20)];
+  const [one, two] = [await world.node("one"), await other.node("two")];
+  const [first, second] = [await one.claimOne(), await two.claimOne()];
+  assertEquals(first.lease, second.lease);
+  assertEquals([first.notification, second.notification], ids);
+  // Neither node may end what the other one does, nor take it over.
+  assertEquals(await two.queue.abandon("one", world.now), 0);
+  assertEquals(await one.work(first), true);
+  assertEquals(await two.work(second), true);
+  assertEquals(await one.drain(), 19);
+  assertEquals(await two.drain(), 19);
+});
+
+test("leaves nothing in Redis for ever of a store that is gone", async (world) => {
+  await world.submitBatches(3);
+  const node = await world.node("one");
+  await node.claimOne();
+  const keys = await world.keys();
+  assertEquals(keys.length, 3);
+  for (const key of keys) assert(Number(await world.redis("PTTL", key)) > 0, key);
 });
 
 test("is not opened on the keys of a newer version", async (world) => {
