@@ -43,7 +43,11 @@ mkdir -p "$folder/redis" "$folder/a" "$folder/b"
 # Of an earlier run: by now they may be the numbers of other processes.
 rm -f "$folder/a.pid" "$folder/b.pid" "$folder/redis.pid"
 
-runs() { [ -f "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/null; }
+# One that has ended and that its parent has not yet asked about (a zombie) runs no more.
+runs() {
+  [ -f "$folder/$1.pid" ] &&
+    grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$(cat "$folder/$1.pid")/status"
+}
 end() {
   for name in "$@"; do ! runs "$name" || kill "$(cat "$folder/$name.pid")" || true; done
   for name in "$@"; do while runs "$name"; do sleep 0.2; done; done
@@ -94,7 +98,10 @@ cat >"$folder/start-node" <<EOF
 case \$1 in a) first=$port ;; b) first=$((port + 10)) ;; *) exit 2 ;; esac
 cd "$program"
 pid="$folder/\$1.pid" ready="$folder/\$1.ready" log="$folder/\$1.log"
-[ ! -f "\$pid" ] || ! kill -0 "\$(cat "\$pid")" 2>/dev/null || { echo "Node \$1 runs already" >&2; exit 1; }
+runs() { [ -f "\$pid" ] && grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/\$(cat "\$pid")/status"; }
+# After a kill it may take a moment to end.
+for _ in 1 2 3 4 5; do ! runs || sleep 0.2; done
+! runs || { echo "Node \$1 runs already" >&2; exit 1; }
 rm -f "\$ready"
 export HELIOGRAPH_CRYPTO_KEYS_FILE="$folder/endpoint-keys" HELIOGRAPH_API_TOKEN_FILE="$folder/api-token"
 setsid "$deno" run --v8-flags=--max-semi-space-size=4 -A mod.ts serve --data "$folder/\$1" \\
@@ -103,7 +110,7 @@ setsid "$deno" run --v8-flags=--max-semi-space-size=4 -A mod.ts serve --data "$f
   --endpoint-url http://127.0.0.1:$port ${SERVE_OPTIONS:-} --json >"\$ready" 2>>"\$log" &
 echo \$! >"\$pid"
 until [ -s "\$ready" ]; do
-  kill -0 "\$(cat "\$pid")" 2>/dev/null || { tail -n 1 "\$log" >&2; exit 1; }
+  runs || { tail -n 1 "\$log" >&2; exit 1; }
   sleep 0.1
 done
 EOF
