@@ -63,6 +63,8 @@ export type StoreOpenErrorCode =
   | "cluster_mismatch"
   /** It is a replica, which takes no writes. */
   | "replica"
+  /** It has been started and still reads its data from the disk. */
+  | "loading"
   /** Its keys were written by a newer version of this program. */
   | "newer_schema"
   /** Anything else; the message has Redis's own words. */
@@ -105,6 +107,9 @@ const REPLY_CODES: ReadonlyMap<string, StoreErrorCode> = new Map([
   ["MASTERDOWN", "unavailable"],
   ["CLUSTERDOWN", "unavailable"],
   ["TRYAGAIN", "unavailable"],
+  // More redirections than are followed: the cluster moves its keys just now.
+  ["MOVED", "unavailable"],
+  ["ASK", "unavailable"],
   ["NOAUTH", "unavailable"],
   ["WRONGPASS", "unavailable"],
 ]);
@@ -156,6 +161,7 @@ function openSentence(code: StoreOpenErrorCode, place: string, words: string): s
     case "bad_address":
     case "too_old":
     case "replica":
+    case "loading":
     case "newer_schema":
     case "unusable":
       return `Cannot use Redis at ${place}: ${words}`;
@@ -166,6 +172,9 @@ function openSentence(code: StoreOpenErrorCode, place: string, words: string): s
 export function asOpenError(place: string, error: unknown): StoreOpenError {
   if (error instanceof StoreOpenError) return error;
   const words = quoted(error);
+  if (error instanceof StoreError) {
+    return new StoreOpenError("unusable", openSentence("unusable", place, words), { cause: error });
+  }
   const code = OPEN_FAILURES.find(([pattern]) => pattern.test(words))?.[1] ??
     (error instanceof ErrorReply ? "unusable" : "unreachable");
   return new StoreOpenError(code, openSentence(code, place, words), { cause: error });

@@ -6,7 +6,7 @@
  * read asked for); at most {@link PENDING_MAX} calls are held in memory; calls over one
  * connection take effect in the order they were made; a lost connection is made again by itself, and
  * one on which a call found no answer in time is given up and replaced, since a peer may vanish without
- * closing it.
+ * closing it; so is one whose other side has become a replica.
  *
  * What is sent within one turn shares one write: callers just make their calls at once.
  *
@@ -290,8 +290,19 @@ export class Redis implements AsyncDisposable {
     else for (const { link } of overdue) destroy(link);
   }
 
+  /**
+   * A primary that became a replica keeps its connections, and refuses every write from then on. A new
+   * connection finds the primary where a name or a proxy stands for it. A cluster redirects by itself.
+   */
+  #leaveReplica(): void {
+    if (this.#address.cluster || this.#retry !== undefined || this.#closed !== undefined) return;
+    this.#retry = setTimeout(() => this.#replace(), RECONNECT_DELAY_MAX_MS);
+  }
+
   /** Replaces the connection by a new one, which is tried until it is made. */
   #replace(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
     const seeds = this.#link.seeds();
     if (seeds.length > 0) this.#seeds = seeds;
     destroy(this.#link);
@@ -313,6 +324,7 @@ export class Redis implements AsyncDisposable {
       if (this.#closed !== undefined && !(error instanceof StoreError)) {
         throw new StoreError("closed", `Cannot ${sent.action}: it was closed`, { cause: error });
       }
+      if (replyWord(error) === "READONLY") this.#leaveReplica();
       if (error instanceof Error && /\bWRONGTYPE\b/.test(error.message)) {
         throw await this.#wrongType(error, sent);
       }

@@ -9,8 +9,8 @@ import { replyWord, StoreOpenError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import { textReply } from "./replies.ts";
 
-/** The oldest Redis that has everything used here: `XAUTOCLAIM` came with 6.2. */
-const VERSION_MIN = [6, 2] as const;
+/** The oldest Redis that has everything used here: flags of scripts came with 7.0. */
+const VERSION_MIN = [7, 0] as const;
 
 /** The fields of an answer to `INFO`. */
 export function infoFields(text: string): ReadonlyMap<string, string> {
@@ -34,7 +34,7 @@ export async function checkServer(link: Link, address: RedisAddress): Promise<vo
   const fields = await info(link);
   if (fields === undefined) return;
   const refuse = (
-    code: "too_old" | "cluster_mismatch" | "replica" | "not_redis",
+    code: "too_old" | "cluster_mismatch" | "replica" | "loading" | "not_redis",
     words: string,
   ) => {
     throw new StoreOpenError(code, `Cannot use Redis at ${address.place}: ${words}`);
@@ -51,6 +51,9 @@ export async function checkServer(link: Link, address: RedisAddress): Promise<vo
   const cluster = fields.get("cluster_enabled") === "1";
   if (cluster && !address.cluster) {
     refuse("cluster_mismatch", 'it is a node of a cluster. Add "?cluster=true" to the address');
+  }
+  if (fields.get("loading") === "1") {
+    refuse("loading", "it still reads its data from the disk. Wait until it has, and start again");
   }
   if (fields.get("role") === "slave" && !cluster) {
     refuse("replica", "it is a replica, which takes no writes. Name the primary");

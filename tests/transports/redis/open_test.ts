@@ -1,6 +1,6 @@
 /** What is said when a Redis cannot be used, against real servers that are not what the address says. */
 
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   openRedis,
   type RedisOptions,
@@ -119,6 +119,50 @@ for (const [what, options, code, words] of BAD) {
     const error = await assertRejects(() => openRedis(options), StoreOpenError);
     assertEquals([error.code, error.message.includes("secret")], [code, false], error.message);
     assertStringIncludes(error.message, words);
+  });
+}
+
+Deno.test("openRedis() refuses one that is still loading, and says to wait", async () => {
+  await using slow = await startRedis({
+    appendfsync: "everysec",
+    args: ["--key-load-delay", "200"],
+  });
+  // While it loads, it answers after each 1,024 commands.
+  await slow.cli("EVAL", "for i = 1, 4000 do redis.call('SET', i, i) end", "0");
+  await slow.stop();
+  const started = slow.start();
+  const errors: StoreOpenError[] = [];
+  for (let open = false; !open;) {
+    open = await openRedis({ url: slow.url() }).then((redis) => redis.close().then(() => true))
+      .catch((error: StoreOpenError) => errors.push(error) === 0);
+  }
+  await started;
+  const loading = errors.filter(({ code }) => code === "loading");
+  assert(loading.length > 0, errors.map(({ message }) => message).join("\n"));
+  assertStringIncludes(loading[0]?.message ?? "", "still reads its data from the disk. Wait");
+});
+
+const FULL: readonly (readonly [what: string, setting: string, value: string])[] = [
+  ["whose memory is full", "maxmemory", "1"],
+  ["that takes no writes for want of replicas", "min-replicas-to-write", "9"],
+];
+
+for (const [what, setting, value] of FULL) {
+  Deno.test(`claimSchema() reads a version from a Redis ${what}, and says why it can write none`, async () => {
+    await using redis = await openRedis({ url: plain.freshUrl() });
+    await claimSchema(redis, "messages", 2);
+    await plain.cli("CONFIG", "SET", setting, value);
+    try {
+      await claimSchema(redis, "messages", 2);
+      const error = await assertRejects(() => claimSchema(redis, "queue", 7), StoreOpenError);
+      assertEquals(error.code, "unusable");
+      assertStringIncludes(
+        error.message,
+        `Cannot use Redis at 127.0.0.1:${plain.port}: Cannot run`,
+      );
+    } finally {
+      await plain.cli("CONFIG", "SET", setting, "0");
+    }
   });
 }
 

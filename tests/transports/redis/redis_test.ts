@@ -197,6 +197,21 @@ Deno.test("a connection that Redis closes is made again", async () => {
   await back(redis);
 });
 
+Deno.test("a primary that became a replica is left: where the address leads to now, another one may be", async () => {
+  await using redis = await open();
+  const write = () => redis.call(["SET", redis.key("a"), "b"]);
+  const id = () => redis.call(["CLIENT", "ID"]);
+  const before = await id();
+  await server.cli("REPLICAOF", "127.0.0.1", "1");
+  try {
+    assertEquals((await refusal(write)).code, "io");
+    while (await id().catch(() => before) === before) await back(redis);
+  } finally {
+    await server.cli("REPLICAOF", "NO", "ONE");
+  }
+  assertEquals(await write(), "OK");
+});
+
 Deno.test("Redis.blocking() waits on a connection of its own, beyond the timeout of calls", async () => {
   await using redis = await open();
   await using reader = await redis.blocking();
