@@ -38,11 +38,14 @@ export const CLIENT_PING_MIN_MS = 45_000;
 /** A user agent's `connectedAt` is written again only when older than this, so that a reconnect storm is cheap. */
 export const USER_REFRESH_MS = 3_600_000;
 
-/** Delay before the registry tells a session, whose mailbox was full, to look into the store. */
-export const MISSED_RETRY_MS = 1_000;
+/** Sessions that are told at once to look into the store: their reads, two each, fit into what a store lets wait. */
+export const LOOK_SLICE = 100;
 
-/** Sessions of a node that was cut off which look into the store at once, when it is back. */
-export const CONFIRM_SLICE = 100;
+/** Time between two of these slices: 4,000 sessions a second, and five seconds for all that a node has. */
+export const LOOK_PAUSE_MS = 25;
+
+/** Delay before the store is asked again who of a node that was cut off still holds its user agent. */
+export const CONFIRM_RETRY_MS = 1_000;
 
 /** Times a message is given a larger key because another node's message waits under it; each time it is larger than all. */
 export const OFFERS_MAX = 8;

@@ -204,7 +204,7 @@ export class PushWorld implements AsyncDisposable {
         observer: { record: (event) => void events.push(event) },
         broadcastSource,
         broadcastIntervalMs: 30_000,
-        sessionsMax: 100,
+        sessionsMax: 1_000,
         doors: () => ({ pushEndpoint: door, deviceSockets: door, api: door }),
       }),
     );

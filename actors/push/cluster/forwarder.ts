@@ -4,7 +4,7 @@
  * The store knows where each device is; a message whose device is elsewhere goes there in a block
  * with others. Nothing here can be lost: a message with a TTL is in the store before it comes here,
  * and a device whose node cannot be reached is told to look there when the node can be reached
- * again. A device may be on a node of which this one has not heard yet, or whose lease has lapsed for
+ * again; so is one of which the store did not say where it is, when it does. A device may be on a node of which this one has not heard yet, or whose lease has lapsed for
  * a moment: it is remembered for a while, and told when the node is there.
  *
  * Invariants: one question to the store and one block to each node is under way; a message is looked
@@ -16,6 +16,7 @@
 import type { Actor, Context } from "../../runtime/actor.ts";
 import type {
   DisplacedSession,
+  NodeDirectory,
   NodeRecord,
   Observer,
   Peer,
@@ -27,7 +28,9 @@ import {
   DISPLACED_MAX,
   FORWARDER_MAILBOX,
   LOOKUP_MAX,
+  LOOKUP_RETRY_MS,
   LOOKUPS_WAITING_MAX,
+  NODES_LOOK_MS,
   NODES_MAX,
   NOTIFY_MAX,
   PEER_BLOCK_MAX,
@@ -62,6 +65,8 @@ export interface ForwarderProtocol {
   notified(notified: Notified): void;
   /** Time to try nodes again that could not be reached. */
   retryDue(): void;
+  /** Time to ask the store again. */
+  lookDue(): void;
 }
 
 /** A message on its way, or the word to look into the store. */
@@ -88,6 +93,8 @@ export interface Lookup {
   readonly messages: readonly Forwarding[];
   /** Where their devices are, by place. */
   readonly at: readonly (Whereabouts | undefined)[] | undefined;
+  /** The nodes that are alive, when one of those was not known. */
+  readonly nodes?: readonly NodeRecord[];
 }
 
 /** A block that was handed to a node, and its answer. */
@@ -119,6 +126,8 @@ export type OpenPeer = Peer & AsyncDisposable;
 export interface ForwarderArgs {
   /** Where it is kept who is where. */
   readonly presence: Pick<Presence, "depart" | "whereabouts">;
+  /** Where nodes find each other. */
+  readonly directory: Pick<NodeDirectory, "nodes">;
   /** This node's id. */
   readonly node: string;
   /** Opens the way to another node; `undefined` when that is no address. */
@@ -157,8 +166,10 @@ export class ForwarderState implements AsyncDisposable {
   readonly strangers: Map<string, Stranger> = new Map();
   /** Messages whose devices are to be looked for. */
   waiting: Forwarding[] = [];
-  /** Whether a question to the store is under way. */
+  /** Whether a question to the store is under way, or waits until the store may be available again. */
   looking = false;
+  /** When the directory may be asked again who a node is, monotonic. */
+  nodesDue = 0;
 
   /** A forwarder that knows no node yet. */
   constructor(args: ForwarderArgs) {
@@ -192,10 +203,15 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
       if (other !== undefined) work(state, node, other, ctx);
     },
     nodes: meet,
-    found(state, { messages, at }, ctx) {
+    found(state, { messages, at, nodes }, ctx) {
       state.looking = false;
+      if (nodes !== undefined) {
+        state.nodesDue = ctx.now() + NODES_LOOK_MS;
+        meet(state, nodes, ctx);
+      }
+      if (at === undefined) return unknown(state, messages, ctx);
       for (const [place, forwarding] of messages.entries()) {
-        const where = at?.[place];
+        const where = at[place];
         // A device that has come here since has read the store.
         if (where === undefined || where.node === state.args.node) end(state, forwarding);
         else queue(state, forwarding, where, ctx);
@@ -228,6 +244,10 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
     retryDue(state, _, ctx) {
       for (const [node, other] of state.others) work(state, node, other, ctx);
     },
+    lookDue(state, _, ctx) {
+      state.looking = false;
+      ask(state, ctx);
+    },
   },
 };
 
@@ -242,14 +262,40 @@ function ask(state: ForwarderState, ctx: Ctx): void {
   if (state.looking || state.waiting.length === 0) return;
   state.looking = true;
   const messages = state.waiting.splice(0, LOOKUP_MAX);
-  const { presence, observer } = state.args;
   const uaids = messages.map(({ uaid }) => uaid);
-  ctx.pipe(presence.whereabouts(uaids), "found", (outcome) => {
-    if (outcome.status === "fulfilled") return { messages, at: outcome.value };
+  ctx.pipe(whereabouts(state, uaids, ctx.now()), "found", (outcome) => {
+    if (outcome.status === "fulfilled") return { messages, ...outcome.value };
     const reason = String(outcome.reason);
-    observer.record({ kind: "store_failed", operation: "whereabouts", reason });
+    state.args.observer.record({ kind: "store_failed", operation: "whereabouts", reason });
     return { messages, at: undefined };
   });
+}
+
+/** Where devices are; and who the nodes are, when one is at a node that has come since this one heard of them. */
+async function whereabouts(
+  { args, others, nodesDue }: ForwarderState,
+  uaids: readonly string[],
+  now: number,
+): Promise<Pick<Lookup, "at" | "nodes">> {
+  const at = await args.presence.whereabouts(uaids);
+  const known = (where: Whereabouts | undefined) =>
+    where === undefined || where.node === args.node || others.has(where.node);
+  if (now < nodesDue || at.every(known)) return { at };
+  return { at, nodes: (await args.directory.nodes()).alive };
+}
+
+/** The store did not say where these devices are: they look there themselves, when it does. */
+function unknown(state: ForwarderState, asked: readonly Forwarding[], ctx: Ctx): void {
+  // What would be handed over then is kept by the store, where it keeps no memory.
+  const uaids = new Set<string>();
+  for (const forwarding of [...asked, ...state.waiting]) {
+    if (forwarding.message?.ttlSeconds !== 0) uaids.add(forwarding.uaid);
+    end(state, forwarding);
+  }
+  state.waiting = Array.from(uaids, (uaid) => ({ uaid, message: undefined, lookups: 0 }));
+  // Until then nobody is looked for.
+  state.looking = true;
+  ctx.after(LOOKUP_RETRY_MS, "lookDue");
 }
 
 /** Gives a message to the node its device is connected to. */

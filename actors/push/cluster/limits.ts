@@ -19,6 +19,12 @@ export const LOOKUPS_WAITING_MAX = 16_384;
 /** User agents looked for by one question to the store. */
 export const LOOKUP_MAX = 512;
 
+/** Delay before a store that could not say where devices are is asked again. */
+export const LOOKUP_RETRY_MS = 1_000;
+
+/** Time between two looks into the directory for nodes that are not known: devices may be said to be on one that is dead. */
+export const NODES_LOOK_MS = 250;
+
 /** Messages that may wait for one node; the devices of what comes beyond are told to look into the store. */
 export const PEER_QUEUE_MAX = 8_192;
 

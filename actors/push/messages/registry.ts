@@ -5,13 +5,14 @@
  * Invariants: one session per user agent, the last to say hello; the one it displaces is told.
  * Leaving names the session, so that a displaced one cannot remove its successor. Whatever cannot
  * be handed over is in the store already (or had TTL 0), and a session whose mailbox was full is
- * told to look there. The map is bounded by the number of sessions.
+ * told to look there. Sessions are told so a few at a time, since each of them reads: as many as a node
+ * has would be more than a store takes at once. The map is bounded by the number of sessions.
  *
  * @module
  */
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
-import { CONFIRM_SLICE, MISSED_RETRY_MS, REGISTRY_MAILBOX } from "../limits.ts";
+import { CONFIRM_RETRY_MS, LOOK_PAUSE_MS, LOOK_SLICE, REGISTRY_MAILBOX } from "../limits.ts";
 import type { DisplacedSession, Observer, PushMessage } from "../ports.ts";
 import type { Arrivals } from "../cluster/arrivals.ts";
 import type { ForwarderProtocol } from "../cluster/forwarder.ts";
@@ -56,23 +57,27 @@ export interface RegistryProtocol {
    */
   confirmAll(): void;
   /** Goes on with that. */
-  confirmOn(sessions: Iterator<Registration>): void;
+  confirmOn(slice: Slice): void;
   /** The store answered for a slice; `undefined` when it was not available. */
   confirmed(slice: ConfirmedSlice): void;
-  /** Tells sessions that were full to look into the store. */
-  retryMissed(): void;
+  /** Tells some of the sessions that are to look into the store. */
+  lookOn(): void;
   /** How many user agents are connected. */
   connected(): number;
 }
 
-/** A slice of the sessions, and whether each still holds its user agent. */
-export interface ConfirmedSlice {
+/** Sessions of which the store is asked together. */
+export interface Slice {
   /** The sessions. */
   readonly sessions: readonly Registration[];
+  /** Those after them. */
+  readonly rest: Iterator<Registration>;
+}
+
+/** A slice of the sessions, and whether each still holds its user agent. */
+export interface ConfirmedSlice extends Slice {
   /** By place. */
   readonly holds: readonly boolean[] | undefined;
-  /** The sessions after them. */
-  readonly rest: Iterator<Registration>;
 }
 
 /** Who is connected, and who is to be told. */
@@ -85,8 +90,10 @@ export interface RegistryState {
   readonly arrivals: Pick<Arrivals, "confirm"> | undefined;
   /** The session of each connected user agent. */
   readonly sessions: Map<string, Registration>;
-  /** User agents whose session was full when a message came. */
+  /** User agents whose session is to look into the store. */
   readonly missed: Set<string>;
+  /** The round in which sessions are confirmed, by those that are left of it. */
+  confirming: Iterator<Registration> | undefined;
 }
 
 /** What the registry works with. */
@@ -96,7 +103,7 @@ export type RegistryArgs = Pick<RegistryState, "observer" | "forwarder" | "arriv
 export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
   name: "registry",
   mailbox: { capacity: REGISTRY_MAILBOX, overflow: "refuse" },
-  init: (args) => ({ ...args, sessions: new Map(), missed: new Set() }),
+  init: (args) => ({ ...args, sessions: new Map(), missed: new Set(), confirming: undefined }),
   on: {
     enter(state, registration) {
       const displaced = state.sessions.get(registration.uaid);
@@ -120,9 +127,9 @@ export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
       }),
     look: (state, uaids, ctx) =>
       uaids.map((uaid) => {
-        const session = state.sessions.get(uaid)?.session;
-        if (session?.trySend("checkStorage") === "full") missed(state, uaid, ctx);
-        return session !== undefined;
+        const here = state.sessions.has(uaid);
+        if (here) missed(state, uaid, ctx);
+        return here;
       }),
     displace(state, sessions) {
       const known = sessions.flatMap(({ uaid, session }) => {
@@ -131,25 +138,19 @@ export const registry: Actor<RegistryProtocol, RegistryState, RegistryArgs> = {
       });
       displaceElsewhere(state, known);
     },
-    confirmAll: (state, _, ctx) => confirmOn(state, state.sessions.values(), ctx),
+    confirmAll(state, _, ctx) {
+      const rest = state.sessions.values();
+      state.confirming = rest;
+      confirmOn(state, { sessions: [], rest }, ctx);
+    },
     confirmOn,
     confirmed(state, { sessions, holds, rest }, ctx) {
-      displaceElsewhere(state, sessions.filter((_, place) => holds?.[place] === false));
-      for (const [place, registration] of sessions.entries()) {
-        if (holds?.[place] === false) continue;
-        if (registration.session.trySend("checkStorage") === "full") {
-          missed(state, registration.uaid, ctx);
-        }
-      }
-      ctx.after(1, "confirmOn", rest);
+      if (holds === undefined) return ctx.after(CONFIRM_RETRY_MS, "confirmOn", { sessions, rest });
+      displaceElsewhere(state, sessions.filter((_, place) => holds[place] === false));
+      for (const { uaid } of sessions) missed(state, uaid, ctx);
+      ctx.after(LOOK_PAUSE_MS, "confirmOn", { sessions: [], rest });
     },
-    retryMissed(state, _, ctx) {
-      for (const uaid of state.missed) {
-        const answer = state.sessions.get(uaid)?.session.trySend("checkStorage");
-        if (answer !== "full") state.missed.delete(uaid);
-      }
-      if (state.missed.size > 0) ctx.after(MISSED_RETRY_MS, "retryMissed");
-    },
+    lookOn,
     connected: (state) => state.sessions.size,
   },
 };
@@ -197,25 +198,40 @@ function handOver(
   }
 }
 
-/** Remembers that the session is to look into the store when it has room. */
-function missed(state: RegistryState, uaid: string, ctx: Context<RegistryProtocol>): void {
-  if (state.missed.size === 0) ctx.after(MISSED_RETRY_MS, "retryMissed");
-  state.missed.add(uaid);
+/** Remembers that the session is to look into the store. */
+function missed({ missed }: RegistryState, uaid: string, ctx: Context<RegistryProtocol>): void {
+  if (missed.size === 0) ctx.after(LOOK_PAUSE_MS, "lookOn");
+  missed.add(uaid);
+}
+
+/** Tells some sessions to look into the store; those that have no room for that come again, last. */
+function lookOn(
+  { missed, sessions }: RegistryState,
+  _: void,
+  ctx: Context<RegistryProtocol>,
+): void {
+  for (const uaid of missed.values().take(LOOK_SLICE).toArray()) {
+    missed.delete(uaid);
+    if (sessions.get(uaid)?.session.trySend("checkStorage") === "full") missed.add(uaid);
+  }
+  if (missed.size > 0) ctx.after(LOOK_PAUSE_MS, "lookOn");
 }
 
 /** A slice at a time, so that messages are handed over in between. */
 function confirmOn(
-  { arrivals }: RegistryState,
-  rest: Iterator<Registration>,
+  { arrivals, sessions: known, confirming }: RegistryState,
+  { sessions: asked, rest }: Slice,
   ctx: Context<RegistryProtocol>,
 ): void {
-  const sessions: Registration[] = [];
-  while (sessions.length < CONFIRM_SLICE) {
+  // Begun anew meanwhile: the node was cut off again.
+  if (rest !== confirming || arrivals === undefined) return;
+  const sessions = asked.filter((session) => known.get(session.uaid) === session);
+  while (sessions.length < LOOK_SLICE) {
     const { done, value } = rest.next();
     if (done === true) break;
     sessions.push(value);
   }
-  if (sessions.length === 0 || arrivals === undefined) return;
+  if (sessions.length === 0) return;
   ctx.pipe(arrivals.confirm(sessions), "confirmed", (outcome) => {
     const holds = outcome.status === "fulfilled" ? outcome.value : undefined;
     return { sessions, holds, rest };

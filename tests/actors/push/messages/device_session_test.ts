@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
-  MISSED_RETRY_MS,
+  LOOK_PAUSE_MS,
   REGISTRY_MAILBOX,
   SESSION_MAILBOX,
 } from "../../../../actors/push/limits.ts";
@@ -246,7 +246,7 @@ Deno.test("registry tells a session that was full to look into the store", async
   const direct = device.take("notification");
   assertEquals(direct.length, SESSION_MAILBOX);
   device.ack(direct);
-  await push.world.advance(MISSED_RETRY_MS);
+  await push.world.advance(LOOK_PAUSE_MS);
   assertEquals(device.take("notification").length, 5);
 });
 
