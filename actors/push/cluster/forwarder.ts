@@ -4,7 +4,7 @@
  * The store knows where each device is; a message whose device is elsewhere goes there in a block
  * with others. Nothing here can be lost: a message with a TTL is in the store before it comes here,
  * and a device whose node cannot be reached is told to look there when the node can be reached
- * again. A device may be on a node of which this one has not heard yet, or whose lease has lapsed for
+ * again; so is one of which the store did not say where it is, when it does. A device may be on a node of which this one has not heard yet, or whose lease has lapsed for
  * a moment: it is remembered for a while, and told when the node is there.
  *
  * Invariants: one question to the store and one block to each node is under way; a message is looked
@@ -28,6 +28,7 @@ import {
   DISPLACED_MAX,
   FORWARDER_MAILBOX,
   LOOKUP_MAX,
+  LOOKUP_RETRY_MS,
   LOOKUPS_WAITING_MAX,
   NODES_LOOK_MS,
   NODES_MAX,
@@ -64,6 +65,8 @@ export interface ForwarderProtocol {
   notified(notified: Notified): void;
   /** Time to try nodes again that could not be reached. */
   retryDue(): void;
+  /** Time to ask the store again. */
+  lookDue(): void;
 }
 
 /** A message on its way, or the word to look into the store. */
@@ -163,7 +166,7 @@ export class ForwarderState implements AsyncDisposable {
   readonly strangers: Map<string, Stranger> = new Map();
   /** Messages whose devices are to be looked for. */
   waiting: Forwarding[] = [];
-  /** Whether a question to the store is under way. */
+  /** Whether a question to the store is under way, or waits until the store may be available again. */
   looking = false;
   /** When the directory may be asked again who a node is, monotonic. */
   nodesDue = 0;
@@ -206,8 +209,9 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
         state.nodesDue = ctx.now() + NODES_LOOK_MS;
         meet(state, nodes, ctx);
       }
+      if (at === undefined) return unknown(state, messages, ctx);
       for (const [place, forwarding] of messages.entries()) {
-        const where = at?.[place];
+        const where = at[place];
         // A device that has come here since has read the store.
         if (where === undefined || where.node === state.args.node) end(state, forwarding);
         else queue(state, forwarding, where, ctx);
@@ -239,6 +243,10 @@ export const forwarder: Actor<ForwarderProtocol, ForwarderState, ForwarderArgs> 
     },
     retryDue(state, _, ctx) {
       for (const [node, other] of state.others) work(state, node, other, ctx);
+    },
+    lookDue(state, _, ctx) {
+      state.looking = false;
+      ask(state, ctx);
     },
   },
 };
@@ -274,6 +282,20 @@ async function whereabouts(
     where === undefined || where.node === args.node || others.has(where.node);
   if (now < nodesDue || at.every(known)) return { at };
   return { at, nodes: (await args.directory.nodes()).alive };
+}
+
+/** The store did not say where these devices are: they look there themselves, when it does. */
+function unknown(state: ForwarderState, asked: readonly Forwarding[], ctx: Ctx): void {
+  // What would be handed over then is kept by the store, where it keeps no memory.
+  const uaids = new Set<string>();
+  for (const forwarding of [...asked, ...state.waiting]) {
+    if (forwarding.message?.ttlSeconds !== 0) uaids.add(forwarding.uaid);
+    end(state, forwarding);
+  }
+  state.waiting = Array.from(uaids, (uaid) => ({ uaid, message: undefined, lookups: 0 }));
+  // Until then nobody is looked for.
+  state.looking = true;
+  ctx.after(LOOKUP_RETRY_MS, "lookDue");
 }
 
 /** Gives a message to the node its device is connected to. */

@@ -19,6 +19,9 @@ export const LOOKUPS_WAITING_MAX = 16_384;
 /** User agents looked for by one question to the store. */
 export const LOOKUP_MAX = 512;
 
+/** Delay before a store that could not say where devices are is asked again. */
+export const LOOKUP_RETRY_MS = 1_000;
+
 /** Time between two looks into the directory for nodes that are not known: devices may be said to be on one that is dead. */
 export const NODES_LOOK_MS = 250;
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { NODES_LOOK_MS } from "../../../../actors/push/cluster/limits.ts";
 import { notifications, routes, WorldNodes } from "../../../support/node_pair.ts";
+import { LOOKUP_RETRY_MS, NODES_LOOK_MS } from "../../../../actors/push/cluster/limits.ts";
+import { LOOK_PAUSE_MS, LOOK_SLICE } from "../../../../actors/push/limits.ts";
 import { versions } from "../../../support/push_world.ts";
 
 Deno.test("a message posted to one node reaches a device on another, and is removed when acknowledged", async () => {
@@ -127,7 +128,7 @@ Deno.test("a stale place is forgotten, and its message waits in the store", asyn
   assertEquals(notifications(await nodes.connect("a", target.uaid)).length, 1);
 });
 
-Deno.test("the store that says where devices are may fail: messages wait in the other one", async () => {
+Deno.test("a device is told to look into the store when it can be said again where it is", async () => {
   let failing = false;
   await using nodes = await WorldNodes.open(["a", "b"], {
     cluster: { fault: ({ name }) => failing && name === "whereabouts" ? "io" : undefined },
@@ -138,8 +139,12 @@ Deno.test("the store that says where devices are may fail: messages wait in the 
   assertEquals(accepted.kind, "accepted");
   assertEquals(routes(nodes.node("a").events), ["stored"]);
   assertEquals(notifications(device), []);
-  await nodes.pass(301_000);
-  assertEquals(notifications(device).length, 1, "at the next keep-alive");
+  await nodes.pass(10_000);
+  assertEquals(notifications(device), []);
+  failing = false;
+  await nodes.pass(LOOKUP_RETRY_MS + LOOK_PAUSE_MS);
+  assertEquals(notifications(device).length, 1);
+  assertEquals(routes(nodes.node("a").events), ["stored"]);
 });
 
 Deno.test("a node whose lease has ended is buried by the others, its batches made due", async () => {
@@ -212,4 +217,46 @@ Deno.test("PushService takes a larger key when another node's message waits unde
     assertEquals((await nodes.node(name).push.post(target)).kind, "accepted");
   }
   assertEquals((await nodes.node("a").push.waiting(target.uaid)).length, 4);
+});
+
+Deno.test("a node that was cut off asks until the store says who holds the user agents", async () => {
+  let failing = false;
+  await using nodes = await WorldNodes.open(["a", "b"], {
+    cluster: { fault: ({ name }) => failing && name === "whereabouts" ? "io" : undefined },
+  });
+  const { device, uaid } = await nodes.node("b").push.subscribe();
+  // The new node cannot tell the old one, and has forgotten that it wanted to when it could.
+  nodes.cutOff.add("b");
+  nodes.unreachable.add("b");
+  const moved = await nodes.connect("a", uaid);
+  await nodes.pass(60_000);
+  assertEquals([device.open, moved.open], [true, true]);
+  failing = true;
+  nodes.cutOff.delete("b");
+  await nodes.pass(5_000);
+  assertEquals(device.open, true, "nobody knows");
+  failing = false;
+  await nodes.pass(2_000);
+  assertEquals([device.closedBy, moved.open], ["1011 SM", true]);
+});
+
+Deno.test("sessions look into the store a few at a time when their node was cut off", async () => {
+  let reads = 0;
+  await using nodes = await WorldNodes.open(["a"], {
+    store: { fault: ({ name }) => void (name === "messages" && reads++) },
+  });
+  const { push } = nodes.node("a");
+  const count = 1.5 * LOOK_SLICE;
+  for (let session = 0; session < count; session++) await push.subscribe();
+  await push.refs.messages.registry.send("confirmAll");
+  reads = 0;
+  const perPause: number[] = [];
+  for (let pause = 0; pause < 6; pause++) {
+    await nodes.pass(LOOK_PAUSE_MS);
+    perPause.push(reads);
+    reads = 0;
+  }
+  // Two pages each: replaceable messages, and the others.
+  assertEquals(perPause.reduce((sum, each) => sum + each), 2 * count);
+  assertEquals(Math.max(...perPause), 2 * LOOK_SLICE);
 });
