@@ -24,7 +24,7 @@ export interface TableProgress {
 export interface CopyOptions {
   /** Wall-clock time, in milliseconds since 1970. */
   readonly now: number;
-  /** Told how far each table has come, first before anything is copied and then after each page. */
+  /** Told how far each table has come, before its first page and after each one. */
   readonly onProgress: (tables: readonly TableProgress[], at: TableProgress) => void;
 }
 
@@ -42,7 +42,7 @@ export async function copyStore(
     total: source.count(table),
   }));
   for (const at of progress) {
-    onProgress(progress, at);
+    if (at.copied < at.total) onProgress(progress, at);
     const pages = pagesOf(at.table, source.rows(at.table, reached.get(at.name)?.key));
     for (const page of pages) {
       await target.write(at.table, page, at.copied);

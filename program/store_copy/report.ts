@@ -31,7 +31,6 @@ export class CopyReport {
     const now = this.#world.now();
     this.#meter.add(now, copied);
     const { live } = this.#world.terminal;
-    if (at.total === 0) return;
     // Every table is told of when it is complete, however short it is.
     const next = at.name !== this.#table || at.copied === at.total;
     if (!next && now - this.#shownAt < (live === undefined ? LINE_MS : LIVE_MS)) return;

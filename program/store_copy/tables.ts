@@ -99,10 +99,13 @@ function outcomes(type: ColumnType): Table["columns"] {
 
 /** The Web Push half; a user agent comes before what is its own. */
 const MESSAGES: readonly Table[] = [
-  table("user_agent", "messages", ["id"], { id: "int8", uaid: "uuid", connected_at: "int8" }, {
-    from: "user",
-    ...COUNTED,
-  }),
+  table("user_agent", "messages", ["id"], {
+    id: "int8",
+    uaid: "uuid",
+    connected_at: "int8",
+    // SQLite keeps one for all: no key up to it is given to any of them again.
+    last_sort_key: { type: "int8", from: "(SELECT last_sort_key FROM state)" },
+  }, { from: "user", ...COUNTED }),
   table("channel", "messages", ["user_id", "channel_id"], { user_id: "int8", channel_id: "uuid" }),
   table("message", "messages", ["sort_key"], {
     sort_key: "int8",
