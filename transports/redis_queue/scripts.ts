@@ -6,7 +6,8 @@
  * which batches wait, by turn, `KEYS[2]` the set of all streams that exist, and streams follow;
  * `ARGV[1]` is the name of the consumer group.
  *
- * A group is made where it is missing: somebody may have removed it, or everything.
+ * A group is made where it is missing: somebody may have removed it, or everything. It is not tried
+ * elsewhere, for a Redis that is full refuses that and lets everything be taken.
  *
  * The counter of an entry's deliveries counts tenths: reading makes it 1, the end of a lease adds
  * {@linkcode DEATHS_PER_DELIVERY}, and the end of a node 1.
@@ -282,8 +283,7 @@ end
 for place = 1, #KEYS - 2 do
   local stream, lane = KEYS[place + 2], ARGV[place + 2]
   if redis.call('EXISTS', stream) == 1 then
-    ensureGroup(stream)
-    for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+    for _, reply in ipairs(grouped(stream, 'XINFO', 'CONSUMERS', stream, group)) do
       local consumer = named(reply)
       if consumer.pending == 0 and consumer.idle >= ${CONSUMER_IDLE_MS} then
         redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer.name)

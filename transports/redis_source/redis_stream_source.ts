@@ -85,10 +85,15 @@ const TAKE_LEFT = new RedisScript(
   ["stream"],
   `
 local stream, group, consumer, idleMs = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local made = redis.pcall('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP') then return made end
+-- The group is made where it is missing only: a Redis that is full refuses that, and lets entries be taken.
+local consumers = redis.call('EXISTS', stream) == 1 and redis.pcall('XINFO', 'CONSUMERS', stream, group)
+if not consumers or consumers.err and string.find(consumers.err, 'NOGROUP') then
+  redis.call('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM')
+  consumers = {}
+end
+if consumers.err then return consumers end
 
-for _, reply in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+for _, reply in ipairs(consumers) do
   local info = {}
   for place = 1, #reply, 2 do info[reply[place]] = reply[place + 1] end
   if info.pending == 0 and info.idle >= ${CONSUMER_IDLE_MS} and info.name ~= consumer then

@@ -5,6 +5,7 @@ import {
   LOOK_MS,
   PAUSES_MS,
   REFUSED_MS,
+  TEND_MS,
   UPSTREAM_EXTRA_MS,
   WAIT_MAX_MS,
 } from "../../../transports/redis_queue/limits.ts";
@@ -384,6 +385,23 @@ Deno.test("RedisQueue works on a cluster of three", async () => {
   assertEquals(await alive.drain(), 50);
   assertEquals((await world.store.notification(id))?.state, "done");
   assertEquals(await alive.queue.depth(), { waiting: 0, atWork: 0, dead: 0 });
+});
+
+Deno.test("RedisQueue hands out what is there while Redis is full, and goes on when it is not", async () => {
+  await using own = await startRedis();
+  await using world = await QueueWorld.open(own);
+  const id = await world.submitBatches(40);
+  const node = await world.node("one");
+  const first = await node.claimOne();
+  await own.cli("CONFIG", "SET", "maxmemory", "1");
+  world.clock.nowMs += TEND_MS;
+  const more = await node.claim({ batchesMax: 5 });
+  assertEquals(more.length, 5);
+  for (const batch of [first, ...more]) assertEquals(await node.work(batch), true);
+  await own.cli("CONFIG", "SET", "maxmemory", "0");
+  world.clock.nowMs += REFUSED_MS;
+  assertEquals(await node.drain(), 34);
+  assertEquals((await world.store.notification(id))?.state, "done");
 });
 
 test("keeps the batches of stores apart that share a Redis and a prefix, whose batches have the same numbers", async (world) => {

@@ -96,6 +96,31 @@ test("waits for an entry that is not there yet", async (world) => {
   assertEquals(judgeEntry(await coming), { kind: "submit", body: { app: "late" } });
 });
 
+Deno.test("RedisStreamSource takes what waits from a Redis that is full: else nothing made room", async () => {
+  await using full = await startRedis();
+  await using source = await openRedisStreamSource({ url: full.url(), node: "one" });
+  const add = (app: string) =>
+    full.cli("XADD", source.stream, "*", "schema", "1", "notification", JSON.stringify({ app }));
+  await add("a");
+  const abort = new AbortController();
+  const entries = source.entries(abort.signal);
+  await (await take(entries)).acknowledge();
+  const id = await add("b");
+  await full.cli("CONFIG", "SET", "maxmemory", "1");
+  const entry = await take(entries);
+  assertEquals(entry.id, id);
+  await entry.acknowledge();
+  await entries.return();
+  // Opened anew it looks for what was left, first.
+  await full.cli("CONFIG", "SET", "maxmemory", "0");
+  await add("c");
+  await full.cli("CONFIG", "SET", "maxmemory", "1");
+  const again = source.entries(abort.signal);
+  await (await take(again)).acknowledge();
+  await again.return();
+  assertEquals(await source.depth(), 0);
+});
+
 test("shares entries among nodes: each comes to one of them", async (world) => {
   const ids = new Set<string>();
   for (let count = 0; count < 20; count++) ids.add(await world.notification(`app-${count}`));
