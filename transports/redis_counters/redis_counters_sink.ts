@@ -131,9 +131,10 @@ export class RedisCountersSink implements AsyncDisposable {
     throw new StoreError("busy", `Cannot count deliveries: ${words}`);
   }
 
-  /** Resolves when Redis answers; rejects with a {@link StoreError} when it does not. */
+  /** Resolves when Redis counts; rejects with a {@link StoreError} when it is away, or the key of the marks holds something else. */
   async ping(): Promise<void> {
-    await this.#redis.ping();
+    const key = positionKey(this.#redis);
+    await this.#redis.call(["HLEN", key], { key, type: "hash" });
   }
 
   /** Waits for the page on its way and disconnects. */
