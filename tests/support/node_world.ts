@@ -56,8 +56,14 @@ export class NodeWorld implements AsyncDisposable {
     this.#token = Deno.readTextFileSync(`${service.dataDir}/api-token`).trim();
   }
 
-  /** Starts both; the node may send to these push services, and knows {@linkcode NAMED_TOKENS}. */
-  static async open(pushOrigins: readonly string[]): Promise<NodeWorld> {
+  /**
+   * Starts both; the node may send to these push services, and knows {@linkcode NAMED_TOKENS}. It is started
+   * with further flags.
+   */
+  static async open(
+    pushOrigins: readonly string[],
+    more: readonly string[] = [],
+  ): Promise<NodeWorld> {
     await using opening = new AsyncDisposableStack();
     const { tls, caPem } = makeCertificate();
     const standIn = opening.use(await openStandIn({ tls }));
@@ -66,7 +72,7 @@ export class NodeWorld implements AsyncDisposable {
     await Deno.writeTextFile(`${dataDir}/api-tokens.json`, tokensFile(), { mode: 0o600 });
     await Deno.writeTextFile(`${dataDir}/ca.pem`, caPem);
     const allowed = pushOrigins.flatMap((origin) => ["--allowed-push-origin", origin]);
-    const flags = ["--log-level", "debug", "--ca-file", `${dataDir}/ca.pem`, ...allowed];
+    const flags = ["--log-level", "debug", "--ca-file", `${dataDir}/ca.pem`, ...allowed, ...more];
     const service = opening.use(await Service.start({ flags, dataDir }));
     const world = new NodeWorld(standIn, service);
     await world.ok("PUT", "/v1/apps/shop", MADE.credentials(standIn.origins));

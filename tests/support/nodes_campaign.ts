@@ -291,11 +291,16 @@ function standFlags({ stand, servers: { postgres, redis } }: NodesCampaignOption
 
 /** Runs `migrate` for the databases that these flags name. */
 export async function migrateFor(flags: readonly string[]): Promise<void> {
-  const known = ["--store", "--results-database", "--store-ca-file"];
-  const args = flags.flatMap((flag, place) =>
-    known.includes(flag) ? [flag, flags[place + 1] ?? ""] : []
-  );
-  const line = parseCommandLine(["migrate", ...args], new Map(), readTextFile);
+  const variables: Readonly<Record<string, string>> = {
+    "--store": "HELIOGRAPH_STORE",
+    "--results-database": "HELIOGRAPH_RESULTS_DATABASE",
+  };
+  // Not as arguments, among which no password is taken.
+  const environment = flags.flatMap((flag, place): (readonly [string, string])[] => {
+    const variable = variables[flag];
+    return variable === undefined ? [] : [[variable, flags[place + 1] ?? ""]];
+  });
+  const line = parseCommandLine(["migrate"], new Map(environment), readTextFile);
   assert(line.kind === "run" && line.command.name === "migrate");
   await runMigrate(line.command.settings, true, () => {});
 }
