@@ -70,7 +70,7 @@ export class Cluster {
         node,
         observer: telemetry,
         openPeer: (url) =>
-          URL.canParse(url) ? openPeer({ url, secrets: endpointKeys, caCerts }) : undefined,
+          isWebOrigin(url) ? openPeer({ url, secrets: endpointKeys, caCerts }) : undefined,
         nodePort: settings.nodePort === undefined ? undefined : () => door.open(),
         record: () => ({
           id: node,
@@ -95,11 +95,6 @@ export class Cluster {
   /** From now on other nodes are served. */
   serve(peer: Peer): void {
     this.#door.peer = peer;
-  }
-
-  /** How many nodes are alive, this one included. */
-  async size(): Promise<number> {
-    return (await this.refs.leaseKeeper.ask("alive")).length;
   }
 }
 
@@ -141,6 +136,11 @@ class NodeDoor {
       [Symbol.asyncDispose]: async () => void await door.close(DRAIN_MS),
     };
   }
+}
+
+/** Whether this is what a node enters as its address: whatever else is in the directory must end nobody. */
+function isWebOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.parse(text)?.origin === text;
 }
 
 /** Names a key without telling it; half a SHA-256 is enough not to mistake one for another. */

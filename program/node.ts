@@ -152,7 +152,7 @@ class Assembly implements Node {
         ...(cluster === undefined ? {} : {
           cluster: { forwarder: cluster.refs.forwarder, arrivals: cluster.arrivals },
         }),
-        broadcastSource: broadcastSource(settings.broadcastUrl),
+        broadcastSource: this.#has("devices") ? broadcastSource(settings.broadcastUrl) : undefined,
         broadcastIntervalMs: settings.broadcastIntervalMs,
         sessionsMax: settings.connectionsMax,
         doors: (messages) => this.#doors(messages, sortKeys),

@@ -51,7 +51,9 @@ export async function openNodePipeline(
 ): Promise<NodePipeline> {
   await using opening = new AsyncDisposableStack();
   const store = opening.use(await openDeliveryStore(settings));
-  const engines = opening.use(await openEngines(settings, { store, node, telemetry }));
+  const engines = opening.use(
+    await openEngines(engineSettings(settings), { store, node, telemetry }),
+  );
   const { queue = store } = engines;
   const caCerts = rootsOf(settings);
   const pipeline = opening.use(
@@ -81,6 +83,12 @@ export async function openNodePipeline(
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Who delivers nothing takes nothing from a source and records no outcomes; the queue is needed to end what a lost node has claimed in it. */
+function engineSettings(settings: Settings): Settings {
+  if (settings.roles.includes("delivery")) return settings;
+  return { ...settings, source: undefined, counters: undefined, resultsDatabase: undefined };
 }
 
 /** Opens the store; rejects with the reason as a sentence. */

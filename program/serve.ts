@@ -10,7 +10,7 @@
  */
 
 import { watchLoopDelay } from "../transports/api/loop_delay.ts";
-import { publicAddresses } from "../transports/command_line/addresses.ts";
+import { openPorts, publicAddresses } from "../transports/command_line/addresses.ts";
 import { readyJson, readyText } from "../transports/command_line/banner.ts";
 import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
 import { errorText, Log, writeToStderr } from "../transports/command_line/log.ts";
@@ -73,10 +73,11 @@ async function serveAlone(settings: Settings, voice: ServeVoice, log: Log): Prom
   using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
   // Heard from before anybody is told that it runs, so that no signal finds it unprepared.
   using signals = hearSignals(() => Deno.exit(INTERRUPTED));
-  tellReady(node, log);
+  tellReady(node, settings, log);
   voice.print(
-    voice.json ? readyJson(node.ports) : readyText({
+    voice.json ? readyJson(openPorts(settings, node.ports)) : readyText({
       version: VERSION,
+      roles: settings.roles,
       addresses: publicAddresses(settings, node.ports),
       store: storeText(settings),
       notices: notices.filter(({ loses }) => loses),
@@ -101,7 +102,7 @@ async function serveAsChild(settings: Settings, role: ChildRole, log: Log): Prom
   );
   using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
   using signals = hearSignals(() => {});
-  tellReady(node, log);
+  tellReady(node, settings, log);
   channel.ready(node.ports, node.id);
   return await stopWhenTold(node, log, Promise.race([signals.first, orphaned]));
 }
@@ -129,8 +130,9 @@ async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): P
       logProcessEvent(log, event);
       if (event.kind !== "ready") return;
       voice.print(
-        voice.json ? readyJson(event.ports, processes) : readyText({
+        voice.json ? readyJson(openPorts(settings, event.ports), processes) : readyText({
           version: VERSION,
+          roles: settings.roles,
           addresses: publicAddresses(settings, event.ports),
           store: storeText(settings),
           notices: notices.filter(({ loses }) => loses),
@@ -163,9 +165,14 @@ async function refuseTakenPorts(settings: Settings): Promise<void> {
   }
 }
 
-function tellReady({ ports, id }: Node, log: Log): void {
+function tellReady({ ports, id }: Node, settings: Settings, log: Log): void {
   const message_encryption = encryptionName();
-  log.info("ready", { ...ports, node: id, version: VERSION, message_encryption });
+  log.info("ready", {
+    ...openPorts(settings, ports),
+    node: id,
+    version: VERSION,
+    message_encryption,
+  });
 }
 
 /** Waits for a reason to stop or for the tree's own end, and stops the node in order. */

@@ -18,6 +18,19 @@ export interface BoundPorts {
   readonly nodePort?: number | undefined;
 }
 
+/** Those of the ports that a node with these roles listens on. */
+export function openPorts(
+  { roles }: Pick<Settings, "roles">,
+  { endpointPort, devicePort, apiPort, nodePort }: BoundPorts,
+): Partial<BoundPorts> {
+  return {
+    ...(roles.includes("endpoint") ? { endpointPort } : {}),
+    ...(roles.includes("devices") ? { devicePort } : {}),
+    ...(roles.includes("api") ? { apiPort } : {}),
+    ...(nodePort === undefined ? {} : { nodePort }),
+  };
+}
+
 /** Where senders, devices and people find the node. */
 export interface PublicAddresses {
   /** Origin of the push endpoint, without a path. */
@@ -96,6 +109,12 @@ function checkNodes(settings: Settings): readonly string[] {
   if (processes > 1 && (nodePort ?? 0) !== 0) {
     problems.push("node-port: every process needs one of its own. Set 0, or leave it away");
   }
+  if (nodeUrl !== undefined && processes > 1 && namesPort(new URL(nodeUrl))) {
+    problems.push(
+      `node-url: ${nodeUrl} is the address of one process, and each needs its own. ` +
+        "Set http:// and the host without a port",
+    );
+  }
   if (nodeUrl !== undefined && nodePort === undefined && processes === 1) {
     problems.push("node-url: without node-port. Set node-port, too");
   }
@@ -116,8 +135,13 @@ function checkNodes(settings: Settings): readonly string[] {
 /** Where other nodes reach this one: the address that was set, with the bound port unless it names one. */
 export function nodeAddress({ nodeUrl, host }: Settings, nodePort: number): string {
   const url = new URL(nodeUrl ?? `http://${inUrl(host)}`);
-  if (url.port === "") url.port = `${nodePort}`;
+  if (!namesPort(url)) url.port = `${nodePort}`;
   return url.origin;
+}
+
+/** Whether a node's address says all. The node port speaks no TLS: https is that of a proxy, on 443 unless it says otherwise. */
+function namesPort({ protocol, port }: URL): boolean {
+  return port !== "" || protocol === "https:";
 }
 
 /** A host as a URL writes it. */

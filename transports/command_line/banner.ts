@@ -8,6 +8,7 @@
 
 import type { BoundPorts, PublicAddresses } from "./addresses.ts";
 import type { Secret } from "./secret.ts";
+import { type Role, ROLES } from "./settings.ts";
 import { wrap } from "./wrap.ts";
 
 /** Columns of a terminal. */
@@ -17,6 +18,8 @@ const COLUMNS = 80;
 export interface ReadyFacts {
   /** Version of the program. */
   readonly version: string;
+  /** What the node does: only what it has is told. */
+  readonly roles: readonly Role[];
   /** The public addresses. */
   readonly addresses: PublicAddresses;
   /** Where messages are kept, as the setting `store` spells it. */
@@ -29,8 +32,8 @@ export interface ReadyFacts {
   readonly processes?: number;
 }
 
-/** The line `serve --json` prints, with its line feed; `processes` share the ports when there is a parent. */
-export function readyJson(ports: BoundPorts, processes?: number): string {
+/** The line `serve --json` prints, with its line feed: the ports that are open; `processes` share them when there is a parent. */
+export function readyJson(ports: Partial<BoundPorts>, processes?: number): string {
   const { endpointPort, devicePort, apiPort, nodePort } = ports;
   const facts = { ready: true, endpointPort, devicePort, apiPort, nodePort, processes };
   return `${JSON.stringify(facts)}\n`;
@@ -55,34 +58,54 @@ function columns(rows: readonly (readonly [string, string])[]): string {
 
 /** What a person reads when the node is ready; at most 80 columns unless an address is longer. */
 export function readyText(facts: ReadyFacts): string {
-  const { endpointUrl, deviceUrl, apiUrl } = facts.addresses;
-  const { processes } = facts;
-  const isMemory = facts.store === "memory:";
+  const { newToken } = facts;
   const parts = [
     `Heliograph ${facts.version} is ready.`,
-    columns([
-      ["push endpoint", endpointUrl],
-      ["device sockets", deviceUrl],
-      ["page and API", apiUrl],
-      ...processes === undefined ? [] : [["processes", `${processes}`] as const],
-      ["messages", isMemory ? "in memory, lost when this process ends" : facts.store],
-    ]),
+    columns(factRows(facts)),
     ...(facts.notices ?? []).map(({ setting, text }) =>
       wrap(`${setting}: ${text}.`, COLUMNS).join("\n")
     ),
-    "In Firefox, open about:config and set, in this order:",
-    columns(firefoxPreferences(deviceUrl)),
-    `Then open ${apiUrl} and click "Subscribe this browser". The page\n` +
-    "shows the endpoint and a curl command for it. An endpoint made without a key\n" +
-    "needs no signature:",
-    `  curl -i -X POST -H "TTL: 60" "$ENDPOINT"`,
+    ...firefoxParts(facts),
   ];
-  if (facts.newToken !== undefined) {
+  if (newToken !== undefined) {
     parts.push(
-      `API token, shown this once and kept in ${facts.newToken.path}:`,
-      `  ${facts.newToken.token.reveal()}`,
+      `API token, shown this once and kept in ${newToken.path}:`,
+      `  ${newToken.token.reveal()}`,
     );
   }
   parts.push("Stop with Ctrl-C.");
   return `${parts.join("\n\n")}\n`;
+}
+
+function factRows(facts: ReadyFacts): readonly (readonly [string, string])[] {
+  const { roles, processes, store } = facts;
+  const { endpointUrl, deviceUrl, apiUrl } = facts.addresses;
+  const doors = [
+    ["endpoint", "push endpoint", endpointUrl],
+    ["devices", "device sockets", deviceUrl],
+    ["api", "page and API", apiUrl],
+  ] as const;
+  return [
+    ...doors.flatMap(([role, term, url]) => roles.includes(role) ? [[term, url] as const] : []),
+    ...(roles.length < ROLES.length ? [["roles", roles.join(", ")] as const] : []),
+    ...(processes === undefined ? [] : [["processes", `${processes}`] as const]),
+    ["messages", store === "memory:" ? "in memory, lost when this process ends" : store],
+  ];
+}
+
+/** How to use the node from Firefox, as far as it has what that takes. */
+function firefoxParts({ roles, addresses }: ReadyFacts): readonly string[] {
+  if (!roles.includes("devices")) return [];
+  const preferences = [
+    "In Firefox, open about:config and set, in this order:",
+    columns(firefoxPreferences(addresses.deviceUrl)),
+  ];
+  if (!roles.includes("api")) return preferences;
+  return [
+    ...preferences,
+    `Then open ${addresses.apiUrl} and click "Subscribe this browser". The page\n` +
+    "shows the endpoint and a curl command for it. An endpoint made without a key\n" +
+    "needs no signature:",
+    `  curl -i -X POST -H "TTL: 60" "$ENDPOINT"`,
+  ];
 }

@@ -21,8 +21,6 @@ export interface LeaseKeeperProtocol {
   renewDue(): void;
   /** The store answered; `undefined` when it was not available. */
   renewed(nodes: Nodes | undefined): void;
-  /** The nodes that are alive, as the store last said. */
-  alive(): readonly NodeRecord[];
 }
 
 /** What the directory said. */
@@ -50,8 +48,6 @@ export interface LeaseKeeperState extends LeaseKeeperArgs {
   renewedAt: number;
   /** The same of the one on its way. */
   renewingAt: number;
-  /** As the store last said. */
-  alive: readonly NodeRecord[];
 }
 
 /** A node's keys do not fit those of the nodes that share its store. */
@@ -66,17 +62,9 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
   mailbox: { capacity: 64, overflow: "refuse" },
   async init(args, ctx) {
     const renewedAt = ctx.now();
-    const { alive, ended } = await renew(args);
-    const other = alive.find((node) => !understand(node, args.record));
-    if (other !== undefined) {
-      await args.directory.leave(args.record.id);
-      throw new OtherKeysError(
-        `crypto-keys: the node ${other.url ?? other.id} of this store has other keys. ` +
-          "Give all nodes the same; a new key is listed second everywhere before it becomes the first",
-      );
-    }
-    const state = { ...args, renewedAt, renewingAt: renewedAt, alive };
-    settle(state, { alive, ended }, ctx);
+    const nodes = await enter(args);
+    const state = { ...args, renewedAt, renewingAt: renewedAt };
+    settle(state, nodes, ctx);
     return state;
   },
   on: {
@@ -99,12 +87,29 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
       }
       settle(state, nodes, ctx);
     },
-    alive: (state) => state.alive,
   },
   async terminate({ directory, record }) {
     await directory.leave(record.id);
   },
 };
+
+/** Enters the directory; a node that may not stay is not in it afterwards. */
+async function enter(args: LeaseKeeperArgs): Promise<Nodes> {
+  const { directory, record } = args;
+  try {
+    const nodes = await renew(args);
+    const other = nodes.alive.find((node) => !understand(node, record));
+    if (other === undefined) return nodes;
+    throw new OtherKeysError(
+      `crypto-keys: the node ${other.url ?? other.id} of this store has other keys. ` +
+        "Give all nodes the same; a new key is listed second everywhere before it becomes the first",
+    );
+  } catch (error) {
+    // With the store away the lease ends by itself; why this node does not start is the other error.
+    await directory.leave(record.id).catch(() => {});
+    throw error;
+  }
+}
 
 /** Whether each of two nodes knows the key with which the other makes endpoints. */
 function understand(one: NodeRecord, other: NodeRecord): boolean {
@@ -123,7 +128,6 @@ function settle(
   { alive, ended }: Nodes,
   ctx: Context<LeaseKeeperProtocol>,
 ): void {
-  state.alive = alive;
   state.forwarder.trySend("nodes", alive);
   for (const node of ended) void bury(state, node, ctx.wallNow());
   ctx.after(NODE_RENEW_MS, "renewDue");

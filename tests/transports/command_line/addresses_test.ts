@@ -1,5 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { isLoopback, publicAddresses } from "../../../transports/command_line/addresses.ts";
+import {
+  isLoopback,
+  openPorts,
+  publicAddresses,
+} from "../../../transports/command_line/addresses.ts";
 import { parseCommandLine } from "../../../transports/command_line/parse_command_line.ts";
 import { readTextFile } from "../../../transports/command_line/read_file.ts";
 import type { Settings } from "../../../transports/command_line/settings.ts";
@@ -54,4 +58,13 @@ Deno.test("isLoopback() knows the addresses of this machine alone", () => {
     ["127.0.0.1.example", false],
   ];
   for (const [host, expected] of rows) assertEquals(isLoopback(host), expected, host);
+});
+
+Deno.test("openPorts() names the ports of the roles a node has, and its node port", () => {
+  assertEquals(openPorts(settingsOf(), PORTS), PORTS);
+  assertEquals(openPorts({ roles: ["delivery"] }, { ...PORTS, nodePort: 5 }), { nodePort: 5 });
+  assertEquals(openPorts({ roles: ["api", "devices"] }, PORTS), {
+    devicePort: 8081,
+    apiPort: 8082,
+  });
 });

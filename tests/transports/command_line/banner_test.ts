@@ -1,10 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import { readyJson, readyText } from "../../../transports/command_line/banner.ts";
 import type { ReadyFacts } from "../../../transports/command_line/banner.ts";
+import { ROLES } from "../../../transports/command_line/settings.ts";
 import { Secret } from "../../../transports/command_line/secret.ts";
 
 const LOCAL: ReadyFacts = {
   version: "0.1.0",
+  roles: ROLES,
   addresses: {
     endpointUrl: "http://127.0.0.1:8080",
     deviceUrl: "ws://127.0.0.1:8081/",
@@ -66,4 +68,22 @@ Deno.test("readyJson() and readyText() tell how many processes a parent has", ()
   assertEquals(line, '{"ready":true,"endpointPort":1,"devicePort":2,"apiPort":3,"processes":4}\n');
   const text = readyText({ ...LOCAL, processes: 4 });
   assert(text.includes("\n  processes       4\n  messages        sqlite:./data\n"), text);
+});
+
+Deno.test("readyText() and readyJson() tell of the doors a node has, and no others", () => {
+  assertEquals(readyJson({ nodePort: 4 }), '{"ready":true,"nodePort":4}\n');
+  const facts = { ...LOCAL, newToken: undefined };
+  assertEquals(
+    readyText({ ...facts, roles: ["delivery"] }),
+    `Heliograph 0.1.0 is ready.
+
+  roles     delivery
+  messages  sqlite:./data
+
+Stop with Ctrl-C.
+`,
+  );
+  const devices = readyText({ ...facts, roles: ["devices"] });
+  assert(devices.includes("dom.push.serverURL"), devices);
+  assert(!devices.includes("8080") && !devices.includes("8082"), devices);
 });

@@ -91,6 +91,11 @@ Deno.test("parseCommandLine() refuses a place among nodes that cannot be", () =>
     ],
     [["--node-url=http://10.0.0.1", shared], "node-url: without node-port"],
     [
+      ["--processes=2", shared, "--node-url=http://10.0.0.1:9000"],
+      "node-url: http://10.0.0.1:9000 is the address of one process",
+    ],
+    [["--processes=2", shared, "--node-url=http://10.0.0.1"], "run"],
+    [
       ["--node-port=1", shared, "--host=0.0.0.0", "--endpoint-url=http://a"],
       "node-url: missing although host is 0.0.0.0",
     ],
@@ -110,6 +115,7 @@ Deno.test("nodeAddress() has the bound port unless the setting names one", () =>
     [["--host=::1"], "http://[::1]:5"],
     [["--node-url=http://10.0.0.1"], "http://10.0.0.1:5"],
     [["--node-url=https://10.0.0.1:9"], "https://10.0.0.1:9"],
+    [["--node-url=https://node.lan:443"], "https://node.lan"],
   ];
   for (const [args, url] of rows) {
     const all = ["serve", "--store=redis://h", "--node-port=0", ...args];

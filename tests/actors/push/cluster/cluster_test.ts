@@ -200,6 +200,17 @@ Deno.test("a node with other endpoint keys does not start, and says why", async 
   assertEquals((await nodes.cluster.nodes()).alive.map(({ id }) => id), ["a"]);
 });
 
+Deno.test("a node that cannot see the others does not start, and is not left in the directory", async () => {
+  let failing = false;
+  await using nodes = await WorldNodes.open(["a"], {
+    cluster: { fault: ({ name }) => failing && name === "nodes" ? "io" : undefined },
+  });
+  failing = true;
+  await assertRejects(() => nodes.add("b"), Error);
+  failing = false;
+  assertEquals((await nodes.cluster.nodes()).alive.map(({ id }) => id), ["a"]);
+});
+
 Deno.test("a node that stops leaves the directory", async () => {
   const nodes = await WorldNodes.open(["a", "b"]);
   await nodes.world.system.stop();
