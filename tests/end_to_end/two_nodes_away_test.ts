@@ -1,6 +1,7 @@
 /**
- * Two nodes whose store goes away under posts and connected devices, stopped as well as frozen: they
- * say so and accept nothing meanwhile, and go on by themselves when it is back.
+ * Two nodes whose store goes away under posts and connected devices, stopped, killed and frozen: they
+ * say so and accept nothing meanwhile, and go on by themselves when it is back. What they accepted
+ * before is still there.
  *
  * A longer absence: `deno task two-nodes`.
  */
@@ -38,7 +39,7 @@ interface World {
 }
 
 for (const name of ENGINES) {
-  Deno.test(`two nodes whose ${name} is stopped, then frozen, answer 503, accept nothing, and recover`, async () => {
+  Deno.test(`two nodes whose ${name} is stopped, killed and frozen answer 503, accept nothing meanwhile, and recover`, async () => {
     const seed = chooseSeed();
     const random = new Seeded(seed);
     await using engine = await startEngine(name);
@@ -52,6 +53,7 @@ for (const name of ENGINES) {
     const world = { engine, nodes, load };
     await accepts(load);
     await absence(world, { leave: () => engine.stop(), comeBack: () => engine.start() });
+    await absence(world, { leave: () => engine.kill9(), comeBack: () => engine.start() });
     await absence(world, { leave: () => engine.freeze(), comeBack: () => engine.thaw() });
     await load.stop();
     await load.drain();

@@ -27,6 +27,8 @@ export interface SharedEngine extends AsyncDisposable {
   nodes(store: string): Promise<readonly NodeRecord[]>;
   /** Ends it in order. */
   stop(): Promise<void>;
+  /** Ends it as a crash would. */
+  kill9(): Promise<void>;
   /** Starts it again, on its port and with what it has kept. */
   start(): Promise<void>;
   /** Freezes it: connections stay, nothing is answered. */
@@ -59,6 +61,7 @@ async function postgres(): Promise<SharedEngine> {
       return (await store.nodes()).alive;
     },
     stop: () => server.stop(),
+    kill9: () => server.kill9(),
     start: () => server.start(),
     freeze: () => server.freeze(),
     thaw: () => server.thaw(),
@@ -78,6 +81,7 @@ async function redis(): Promise<SharedEngine> {
       return (await store.nodes()).alive;
     },
     stop: () => server.stop(),
+    kill9: () => server.kill9(),
     start: () => server.start(),
     freeze: () => Promise.resolve(server.pause()),
     thaw: () => Promise.resolve(server.resume()),
