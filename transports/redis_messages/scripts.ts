@@ -51,8 +51,15 @@ local function kept_ms(seen)
 end
 
 local function remove_user()
-  call('UNLINK', USER, CHANNELS, PLAIN, TOPICS, EXPIRY, MESSAGES)
   call('ZREM', DUE, uaid)
+  call('UNLINK', USER, CHANNELS, PLAIN, TOPICS, EXPIRY, MESSAGES)
+end
+
+-- Looks at all keys of messages before the first is written: Redis does not undo the writes of a script
+-- that finds something else later.
+local function look()
+  for _, key in ipairs({PLAIN, TOPICS, EXPIRY, DUE}) do call('ZCARD', key) end
+  call('HLEN', MESSAGES)
 end
 
 -- Removes one message, whichever kind it is of.
@@ -70,10 +77,13 @@ local function drop_expired(now_seconds, limit)
   return #expired
 end
 
+-- The expiries first: a full Redis refuses to set a field, unless the script has written something already,
+-- and a user agent that takes its messages makes room.
 local function touch(seen)
-  call('HSET', USER, 'connected_at', text(seen))
   local kept = kept_ms(seen)
   for place = 1, 7 do call('PEXPIRE', KEYS[place], kept) end
+  call('HSET', USER, 'connected_at', text(seen))
+  call('PEXPIRE', USER, kept)
 end
 
 -- There will be something to sweep in that second, if nothing is due before.
@@ -90,7 +100,11 @@ export const SAVE_USER = script(
   `
 local connected = tonumber(ARGV[4])
 local seen = seen_ms()
-if not seen or lapsed(seen) then remove_user() end
+if not seen or lapsed(seen) then
+  -- A full Redis refuses this one, and with it all others: it takes no more user agents.
+  call('HSET', USER, 'connected_at', text(connected))
+  remove_user()
+end
 touch(connected)
 due(math.ceil((connected + lifetime_ms) / 1000))
 `,
@@ -134,6 +148,7 @@ export const REMOVE_CHANNEL = script(
 local seen = seen_ms()
 if seen == nil then return DAMAGED end
 if not seen or lapsed(seen) then return 0 end
+look()
 if call('SREM', CHANNELS, ARGV[4]) == 0 then return 0 end
 local start = ARGV[4] .. ' '
 for _, index in ipairs({PLAIN, TOPICS}) do
@@ -181,6 +196,9 @@ if call('SISMEMBER', CHANNELS, channel) == 0 then return 'no_channel' end
 local behind = tonumber(call('HGET', USER, 'last_sort_key') or 0)
 if not behind then return redis.error_reply('DAMAGED 1 last_sort_key') end
 if behind >= tonumber(sort_key) then return {text(behind)} end
+local last = tonumber(call('GET', LAST) or 0)
+if not last then return redis.error_reply('DAMAGED 9 value') end
+look()
 
 -- What has expired does not count; what is left of it when there is much is removed by later saves.
 local waiting = call('ZCARD', EXPIRY)
@@ -205,7 +223,7 @@ if call('ZCARD', index) == 1 or call('ZCARD', EXPIRY) == 1 then
 end
 due(tonumber(expires))
 call('HSET', USER, 'last_sort_key', sort_key)
-if tonumber(call('GET', LAST) or 0) < tonumber(sort_key) then call('SET', LAST, sort_key) end
+if last < tonumber(sort_key) then call('SET', LAST, sort_key) end
 return 'stored'
 `,
 );
@@ -291,6 +309,8 @@ export const ARRIVE = script(
   "say where a user agent is",
   `
 local before = call('HMGET', AT, 'node', 'session')
+-- Removed first, so that a full Redis lets whoever takes its messages be there.
+call('DEL', AT)
 call('HSET', AT, 'node', ARGV[4], 'session', ARGV[5])
 call('PEXPIRE', AT, kept_ms(now_ms))
 return before

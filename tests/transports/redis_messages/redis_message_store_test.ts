@@ -271,6 +271,7 @@ const FOREIGN:
       ["channels", "a set", (world) => world.store.addChannel(ALICE, MAIL, 5)],
       ["plain", "a sorted set", (world) => world.save(9)],
       ["messages", "a hash", (world) => world.save(9)],
+      ["expiry", "a sorted set", (world) => world.save(9)],
     ];
 
 for (const [name, article, call] of FOREIGN) {
@@ -283,6 +284,29 @@ for (const [name, article, call] of FOREIGN) {
     const error = await assertRejects(() => call(world), StoreError);
     assertEquals(error.code, "wrong_type");
     assertStringIncludes(error.message, `key ${key(name)} is a list, expected ${article}`);
+  });
+}
+
+for (const name of ["plain", "topics", "expiry", "messages", "due", "last"]) {
+  Deno.test(`saveMessage() stores nothing of a message while "${name}" is another program's key`, async () => {
+    await using opened = await open();
+    const { world, store, key, url } = opened;
+    await world.subscribe();
+    const ofPlace = name === "due" || name === "last";
+    const foreign = ofPlace ? key("").slice(0, -ALICE.length - 1) + name : key(name);
+    await server.cli("DEL", foreign);
+    await server.cli("RPUSH", foreign, "x");
+    const before = await keysOf(url);
+    for (const topic of [undefined, "t"]) {
+      const error = await assertRejects(() => world.save(9, { topic }), StoreError);
+      assertEquals(error.code, "wrong_type");
+    }
+    // It has nothing to do with the largest sort key of others.
+    if (name !== "last") await assertRejects(() => store.removeChannel(ALICE, NEWS), StoreError);
+    assertEquals(await keysOf(url), before);
+    assertEquals(await store.subscription(ALICE, NEWS), "subscribed");
+    await server.cli("DEL", foreign);
+    assertEquals(await world.save(9), "stored");
   });
 }
 
@@ -336,6 +360,30 @@ Deno.test("while Redis is full, what gives space back works and nothing is half 
   }
   assertEquals(await store.user(ALICE), undefined);
   assertEquals(await store.subscription(BOB, NEWS), "subscribed");
+});
+
+Deno.test("while Redis is full, known user agents take their messages, and no new ones come", async () => {
+  await using opened = await open();
+  const { world, store } = opened;
+  await world.subscribe();
+  await world.save(1);
+  const here = { node: "one", session: "a" };
+  await store.arrive(ALICE, here);
+  await server.cli("CONFIG", "SET", "maxmemory", "1");
+  try {
+    world.clock.nowMs += 1_000;
+    assertEquals(await store.refreshUser({ uaid: ALICE, connectedAt: world.clock.nowMs }), true);
+    assertEquals(await store.arrive(ALICE, { ...here, session: "b" }), here);
+    assertEquals(await world.keys(), [1]);
+    await store.removeMessages(ALICE, [1]);
+    const stranger = { uaid: BOB, connectedAt: world.clock.nowMs };
+    const error = await assertRejects(() => store.saveUser(stranger), StoreError);
+    assertEquals(error.code, "full");
+  } finally {
+    await server.cli("CONFIG", "SET", "maxmemory", "0");
+  }
+  assertEquals(await store.user(BOB), undefined);
+  assertEquals((await store.user(ALICE))?.connectedAt, world.clock.nowMs);
 });
 
 Deno.test("ping() fails while Redis takes no writes", async () => {
