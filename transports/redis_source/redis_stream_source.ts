@@ -37,12 +37,16 @@ import {
 } from "./limits.ts";
 
 export {
+  type Argument,
+  type KeyType,
   type Redis,
   type RedisOptions,
+  type RedisScript,
   StoreError,
   type StoreErrorCode,
   StoreOpenError,
   type StoreOpenErrorCode,
+  type Target,
 } from "../redis/redis.ts";
 
 /** The newest form of an entry that this build reads. */
