@@ -100,7 +100,10 @@ export class PostgresMessageStore implements AsyncDisposable {
 
   /** For {@link openPostgresMessageStore}. */
   static async open(options: PostgresMessageStoreOptions): Promise<PostgresMessageStore> {
-    const postgres = await openPostgres({ ...options, settings: PLANNER });
+    const postgres = await openPostgres({
+      ...options,
+      settings: { ...PLANNER, ...options.settings },
+    });
     try {
       await checkVersions(postgres, [MESSAGES_PART]);
     } catch (error) {

@@ -127,7 +127,7 @@ Deno.test("a write that breaks a rule fails alone among those of its moment", as
   await subscribe(store, uaidOf(1));
   const [good, broken, other] = await Promise.allSettled([
     store.saveMessage(messageOf(1), 10),
-    store.saveMessage(messageOf(-5, { uaid: uaidOf(1) }), 10),
+    store.saveMessage(messageOf(1, { uaid: uaidOf(1), version: "\0" }), 10),
     store.saveMessage(messageOf(2, { uaid: uaidOf(1) }), 10),
   ]);
   assertEquals([good, other], [
@@ -136,6 +136,7 @@ Deno.test("a write that breaks a rule fails alone among those of its moment", as
   ]);
   assert(broken.status === "rejected" && !(broken.reason instanceof StoreError));
   assertEquals((await page(store)).map(({ sortKey }) => sortKey), [1]);
+  assertEquals((await page(store, uaidOf(1))).map(({ sortKey }) => sortKey), [2]);
 });
 
 Deno.test("writes beyond what may wait are refused, and the others are stored", async () => {
