@@ -22,6 +22,9 @@ export const DEVICE_RACES_MAX = 10;
 /** Recipients named in one call: what one request of the API may carry. */
 export const DIRECT_MAX = 10_000;
 
+/** Calls of unknown outcome that are remembered for being repeated; about 100 bytes each. */
+export const UNKNOWN_CALLS_MAX = 1_000;
+
 /** Recipients put into batches by one step: some 30 ms, in which results of the same notification wait. */
 export const EXPAND_MAX = 20_000;
 

@@ -8,7 +8,6 @@ import {
   type Audience,
   type Campaign,
   type Counts,
-  type DirectRecipient,
   type Expandable,
   type Expanded,
   type Notification,
@@ -28,56 +27,15 @@ import {
   statement,
 } from "../postgres/mod.ts";
 import { appOf } from "./apps.ts";
-import {
-  batchMaxOf,
-  checkKeys,
-  KEYS_BYTES,
-  platformColumn,
-  platformNumber,
-  PLATFORMS,
-  slices,
-} from "./codes.ts";
-import { BATCH_RECIPIENTS_MAX, DIRECT_MAX, EXPAND_MAX, LOOKS_MAX, PAGE_MAX } from "./limits.ts";
+import { platformColumn } from "./codes.ts";
+import { partsOf } from "./direct.ts";
+import { BATCH_RECIPIENTS_MAX, EXPAND_MAX, LOOKS_MAX, PAGE_MAX } from "./limits.ts";
 
 const NOTIFICATION = new Columns("notification");
 const CAMPAIGN = new Columns("campaign");
 const PROGRESS = new Columns("progress");
 
 const STATES = ["open", "scheduled", "expanding", "sending", "done", "cancelled"] as const;
-
-/** Direct recipients of one platform that become one batch. */
-interface Part {
-  readonly platform: number;
-  readonly count: number;
-  /** The addresses, as a JSON list. */
-  readonly addresses: string;
-  /** Their keys one after the other, when the platform has any. */
-  readonly keys: Uint8Array | null;
-}
-
-/** Parts of a batch each, platform by platform. */
-function partsOf(
-  recipients: readonly DirectRecipient[],
-  rate: number | undefined,
-): readonly Part[] {
-  invariant(recipients.length <= DIRECT_MAX, `${recipients.length} recipients in a call`);
-  for (const recipient of recipients) checkKeys(recipient);
-  return PLATFORMS.flatMap((platform) => {
-    const own = recipients.filter((recipient) => recipient.platform === platform);
-    return slices(own, batchMaxOf(rate)).map((part) => ({
-      platform: platformNumber(platform),
-      count: part.length,
-      addresses: JSON.stringify(part.map(({ address }) => address)),
-      keys: platform === "webpush" ? joinedKeys(part) : null,
-    }));
-  });
-}
-
-function joinedKeys(recipients: readonly DirectRecipient[]): Uint8Array {
-  const joined = new Uint8Array(recipients.length * KEYS_BYTES);
-  for (const [place, { keys }] of recipients.entries()) joined.set(keys ?? [], place * KEYS_BYTES);
-  return joined;
-}
 
 /** Accepts a notification, with its direct recipients. */
 export async function submit(postgres: Postgres, submission: Submission): Promise<SubmitOutcome> {
@@ -150,27 +108,6 @@ function namesIn(audience: Audience): readonly string[] {
     case "direct":
       return [];
   }
-}
-
-/** Adds recipients to an open notification. */
-export async function addRecipients(
-  postgres: Postgres,
-  id: string,
-  recipients: readonly DirectRecipient[],
-): Promise<"added" | "unknown" | "closed"> {
-  const { rows: [owner] } = await postgres.query(
-    "read a notification",
-    sql`SELECT rate FROM notification WHERE id = ${id}`,
-  );
-  if (owner === undefined) return "unknown";
-  const parts = partsOf(recipients, NOTIFICATION.optionalNumber(owner, "rate"));
-  const { rows: [row] } = await postgres.query(
-    "add recipients",
-    sql`SELECT add_recipients(${id}, ${parts.map(({ platform }) => platform)},
-      ${parts.map(({ count }) => count)}, ${parts.map(({ addresses }) => addresses)},
-      ${parts.map(({ keys }) => keys)}) AS outcome`,
-  );
-  return NOTIFICATION.oneOf(row, "outcome", ["added", "unknown", "closed"]);
 }
 
 /** Closes an open notification: it is sent from now on, or from its time on. */

@@ -44,6 +44,7 @@ import type {
 } from "../delivery_store/records.ts";
 import type { WallClock } from "../message_store/records.ts";
 import {
+  asOpenError,
   checkVersions,
   Columns,
   openPostgres,
@@ -53,6 +54,7 @@ import {
 } from "../postgres/mod.ts";
 import * as apps from "./apps.ts";
 import * as devices from "./devices.ts";
+import { Additions } from "./direct.ts";
 import * as logs from "./logs.ts";
 import * as notifications from "./notifications.ts";
 import * as queue from "./queue.ts";
@@ -71,11 +73,13 @@ export interface PostgresDeliveryStoreOptions extends PostgresOptions {
 export class PostgresDeliveryStore implements AsyncDisposable {
   readonly #postgres: Postgres;
   readonly #results: Results;
+  readonly #additions: Additions;
   readonly #clock: WallClock;
 
   private constructor(postgres: Postgres, clock: WallClock) {
     this.#postgres = postgres;
     this.#results = new Results(postgres);
+    this.#additions = new Additions(postgres);
     this.#clock = clock;
   }
 
@@ -97,7 +101,7 @@ export class PostgresDeliveryStore implements AsyncDisposable {
       return new PostgresDeliveryStore(postgres, clock);
     } catch (error) {
       await postgres.close();
-      throw error;
+      throw asOpenError(postgres.place, error);
     }
   }
 
@@ -165,12 +169,15 @@ export class PostgresDeliveryStore implements AsyncDisposable {
     return notifications.submit(this.#postgres, submission);
   }
 
-  /** Adds up to 10,000 recipients to an open notification. */
+  /**
+   * Adds up to 10,000 recipients to an open notification. Repeated by this store after a rejection, a
+   * call counts once, also when nobody knew whether it had taken effect.
+   */
   addRecipients(
     id: string,
     recipients: readonly DirectRecipient[],
   ): Promise<"added" | "unknown" | "closed"> {
-    return notifications.addRecipients(this.#postgres, id, recipients);
+    return this.#additions.add(id, recipients);
   }
 
   /** Closes an open notification: it is sent from now on, or from its time on. */

@@ -207,6 +207,17 @@ function textsOf(list: readonly unknown[]): readonly string[] {
   return CHUNK.texts({ addresses: list }, "addresses");
 }
 
+/** A list from its JSON; an empty one when it is none. */
+function listOf(json: string): readonly unknown[] {
+  try {
+    const list: unknown = JSON.parse(json);
+    return Array.isArray(list) ? list : [];
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}
+
 /** Direct recipients from their chunk, `undefined` when they are not in it. */
 function directRecipients(
   platform: Platform,
@@ -215,14 +226,16 @@ function directRecipients(
 ): Recipients | undefined {
   if (row["chunk"] === null) return undefined;
   const first = CHUNK.integer(row, "first_number");
-  const all: readonly string[] = JSON.parse(CHUNK.text(row, "chunk"));
-  const addresses = numbers.flatMap((number) => all[number - first] ?? []);
-  if (addresses.length !== numbers.length) return undefined;
+  const all = listOf(CHUNK.text(row, "chunk"));
+  const addresses = numbers.map((number) => all[number - first]);
+  if (!addresses.every((address) => typeof address === "string")) return undefined;
   if (platform !== "webpush") {
     return { platform, numbers, addresses, keys: new Uint8Array(), suspects: [] };
   }
   const keys = new Uint8Array(numbers.length * KEYS_BYTES);
+  if (row["chunk_keys"] === null) return undefined;
   const allKeys = CHUNK.bytes(row, "chunk_keys");
+  if (allKeys.length !== all.length * KEYS_BYTES) return undefined;
   for (const [place, number] of numbers.entries()) {
     const start = (number - first) * KEYS_BYTES;
     keys.set(allKeys.subarray(start, start + KEYS_BYTES), place * KEYS_BYTES);

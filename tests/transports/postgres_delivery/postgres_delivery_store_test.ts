@@ -11,6 +11,7 @@ import {
 import { DeliveryWorld, deviceOf, NEWS, NONE } from "../../conformance/delivery_world.ts";
 import { WallClock } from "../../conformance/store_world.ts";
 import { startPostgres } from "../../support/postgres_server.ts";
+import { Relay } from "../../support/relay.ts";
 
 const server = (await startPostgres()).endWithTests();
 
@@ -19,6 +20,11 @@ async function freshSchema(): Promise<string> {
   const url = server.freshUrl();
   await migrate({ url }, [DELIVERY_PART]);
   return url;
+}
+
+/** Resolves when the server is there again: the first calls after an absence may still be told of it. */
+async function back(store: { ping(): Promise<void> }): Promise<void> {
+  while (!await store.ping().then(() => true, () => false));
 }
 
 /** A store in it with what the tests of the suite have. */
@@ -136,9 +142,90 @@ Deno.test("calls are refused while the server is away, and come through when it 
     assertEquals(error.code, "unavailable");
   }
   await own.start();
-  // The first call after an absence may still be told of it.
-  for (let back = false; !back;) back = await world.store.ping().then(() => true, () => false);
+  await back(world.store);
   assertEquals(await world.commit(batch), { kind: "committed", notificationDone: true });
+});
+
+Deno.test("addRecipients() counts once what is repeated because its answer was lost", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  const id = await world.submit({ kind: "open" });
+  const total = async () => (await world.store.notification(id))?.counts.total;
+  await using relay = Relay.open(server.port);
+  const relayed = new URL(url);
+  relayed.port = `${relay.port}`;
+  await using far = await openPostgresDeliveryStore({ url: relayed.href });
+  const recipients = [{ platform: "apns", address: "the address", keys: undefined }] as const;
+  const decoder = new TextDecoder();
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    const sent = Promise.withResolvers<void>();
+    relay.onBytes = (_, direction, bytes) => {
+      if (direction === "up" && decoder.decode(bytes).includes("the address")) {
+        relay.swallow = "down";
+        sent.resolve();
+      }
+    };
+    const refused = assertRejects(() => far.addRecipients(id, recipients), StoreError);
+    await sent.promise;
+    while (await total() !== 1);
+    await relay.cutAll();
+    assertEquals((await refused).code, "unavailable");
+    relay.swallow = undefined;
+    relay.onBytes = undefined;
+    await back(far);
+  }
+  assertEquals(await far.addRecipients(id, recipients), "added");
+  assertEquals(await total(), 1);
+  // From now on it is another call with the same recipients.
+  assertEquals(await far.addRecipients(id, recipients), "added");
+  assertEquals(await total(), 2);
+});
+
+const UNREADABLE = ["no", "{}", "[1]", "[]"];
+
+Deno.test("load() says of a chunk that holds no addresses that it is unreadable", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await world.submitTokens(1);
+  const { batches: [batch] } = await world.claim();
+  assert(batch !== undefined);
+  for (const addresses of UNREADABLE) {
+    await run(url, sql`UPDATE chunk SET addresses = ${addresses}`);
+    assertEquals(await world.store.load(batch.lease), "unreadable", addresses);
+  }
+});
+
+Deno.test("removeApp() leaves no tags behind", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await world.store.saveDevices([world.record(1, { tags: ["a", "b"] })], world.now);
+  assertEquals(await world.store.removeApp(NEWS), "removed");
+  await using postgres = await openPostgres({ url });
+  const { rows } = await postgres.query(
+    "count",
+    sql`SELECT (SELECT count(*) FROM tag) AS tags, (SELECT count(*) FROM device_tag) AS devices`,
+  );
+  assertEquals(rows, [{ tags: 0, devices: 0 }]);
+});
+
+Deno.test("two deployments in one database, and other programs, do not wait for each other's locks", async () => {
+  const [url, otherUrl] = [await freshSchema(), await freshSchema()];
+  await using other = await openWorld(otherUrl);
+  await other.populate(0);
+  await other.submitTokens(1);
+  await using postgres = await openPostgres({ url });
+  await postgres.transaction("hold", async ({ query }) => {
+    await query(sql`SELECT lock_queue(), lock_logs()`);
+    // As a program does that locks what it knows by a number.
+    await query(sql`SELECT pg_advisory_xact_lock(oid::int8) FROM pg_class
+      WHERE relname IN ('batch', 'delivery')`);
+    const { batches: [batch] } = await other.claim();
+    assert(batch !== undefined);
+    assertEquals((await other.commit(batch)).kind, "committed");
+  });
 });
 
 /** Conflicts that the server has counted; it hears of them when a connection ends. */

@@ -71,9 +71,11 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Devices of removed apps, and then their tags.
 CREATE FUNCTION clear_removed_apps(p_limit int4) RETURNS int4 LANGUAGE plpgsql AS $$
 DECLARE
   v_numbers int8[];
+  v_tags int4;
 BEGIN
   v_numbers := ARRAY (SELECT number FROM app CROSS JOIN LATERAL (
       SELECT number FROM device WHERE app_id = app.id ORDER BY app_id, state, number
@@ -81,8 +83,16 @@ BEGIN
     WHERE credentials IS NULL LIMIT p_limit);
   v_numbers := ARRAY (SELECT number FROM device WHERE number = ANY (v_numbers) ORDER BY number
     FOR UPDATE SKIP LOCKED);
-  PERFORM remove_devices(v_numbers);
-  RETURN cardinality(v_numbers);
+  IF v_numbers <> '{}' THEN
+    PERFORM remove_devices(v_numbers);
+    RETURN cardinality(v_numbers);
+  END IF;
+  -- Of devices that somebody else is removing at this moment, tags are still needed.
+  DELETE FROM tag WHERE id IN (SELECT tag.id FROM app JOIN tag ON tag.app_id = app.id
+    WHERE credentials IS NULL AND NOT EXISTS (SELECT 1 FROM device WHERE app_id = app.id)
+    LIMIT p_limit);
+  GET DIAGNOSTICS v_tags = ROW_COUNT;
+  RETURN v_tags;
 END $$;`;
 
 /**

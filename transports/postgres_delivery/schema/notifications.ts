@@ -58,8 +58,8 @@ BEGIN
 END $$;
 
 -- Numbers direct recipients, which come in parts of one platform each, platform by platform.
-CREATE FUNCTION add_direct(p_owner notification, p_platforms int2[], p_counts int4[],
-  p_addresses text[], p_keys bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION add_direct(p_owner notification, p_call uuid, p_platforms int2[],
+  p_counts int4[], p_addresses text[], p_keys bytea[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   v_last int8 := p_owner.numbered;
   v_turn int8;
@@ -73,8 +73,8 @@ BEGIN
       v_turn := last_turn(p_owner.seq, p_owner.app_id, v_platform);
     END IF;
     v_turn := v_turn + 1;
-    INSERT INTO chunk (seq, first_number, addresses, keys)
-    VALUES (p_owner.seq, v_last + 1, p_addresses[i], p_keys[i]) RETURNING id INTO v_chunk;
+    INSERT INTO chunk (seq, call, first_number, addresses, keys)
+    VALUES (p_owner.seq, p_call, v_last + 1, p_addresses[i], p_keys[i]) RETURNING id INTO v_chunk;
     INSERT INTO batch (seq, lane_id, chunk_id, count, attempt, due_at, virtual_time, numbers)
     SELECT p_owner.seq, id, v_chunk, p_counts[i], 0, v_due, v_turn,
       ARRAY (SELECT generate_series(v_last + 1, v_last + p_counts[i]))
@@ -129,22 +129,25 @@ BEGIN
   INSERT INTO campaign (seq, body, audience, names)
   VALUES (v_owner.seq, p_body, p_audience, p_names);
   IF p_direct THEN
-    PERFORM add_direct(v_owner, p_platforms, p_counts, p_addresses, p_keys);
+    PERFORM add_direct(v_owner, NULL, p_platforms, p_counts, p_addresses, p_keys);
     PERFORM end_if_done(v_owner.seq, p_created_at);
   END IF;
   kind := 'accepted';
   id := p_id;
 END $$;
 
-CREATE FUNCTION add_recipients(p_id text, p_platforms int2[], p_counts int4[], p_addresses text[],
-  p_keys bytea[]) RETURNS text LANGUAGE plpgsql AS $$
+-- A call that comes again, for its answer was lost, has been done.
+CREATE FUNCTION add_recipients(p_id text, p_call uuid, p_platforms int2[], p_counts int4[],
+  p_addresses text[], p_keys bytea[]) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   v_owner notification;
 BEGIN
   SELECT * INTO v_owner FROM notification WHERE id = p_id FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN 'unknown'; END IF;
+  PERFORM 1 FROM chunk WHERE seq = v_owner.seq AND call = p_call LIMIT 1;
+  IF FOUND THEN RETURN 'added'; END IF;
   IF v_owner.state <> 'open' THEN RETURN 'closed'; END IF;
-  PERFORM add_direct(v_owner, p_platforms, p_counts, p_addresses, p_keys);
+  PERFORM add_direct(v_owner, p_call, p_platforms, p_counts, p_addresses, p_keys);
   RETURN 'added';
 END $$;`;
 
@@ -184,9 +187,10 @@ END $$;`;
 
 /**
  * One step through an audience. Pairs and triples are compared as a whole, and signs added, where the
- * planner knows too little: it would walk all devices in their order for the few of a small app. Members are looked for by an index in the order of their numbers, and
- * those found then sorted out by their devices, so a step's work is bounded, however rare a tag is
- * and however many devices are invalid.
+ * planner knows too little: it would walk all devices in their order for the few of a small app.
+ * Members are looked for by an index in the order of their numbers, and those found then sorted out by
+ * their devices, so a step's work is bounded, however rare a tag is and however many devices are
+ * invalid.
  */
 const EXPAND = `
 CREATE FUNCTION members(p_audience text, p_names text[], p_tags int4[], p_app int4, p_after int8,
@@ -270,9 +274,11 @@ BEGIN
     SELECT array_agg(number) FILTER (WHERE platform = 0) AS apns,
       array_agg(number) FILTER (WHERE platform = 1) AS fcm,
       array_agg(number) FILTER (WHERE platform = 2) AS webpush, count(*) AS count
-    INTO v_parts FROM (SELECT number, platform
+    INTO v_parts FROM (SELECT found AS number, platform
       FROM unnest(v_found) WITH ORDINALITY AS one (found, place)
-      JOIN device ON number = found AND app_id + 0 = v_owner.app_id AND state + 0 = 0
+      -- Each is looked up: without the offset all devices would be read for some thousand of them.
+      CROSS JOIN LATERAL (SELECT platform FROM device
+        WHERE number = found AND app_id = v_owner.app_id AND state = 0 OFFSET 0) AS device
       ORDER BY place) AS found;
     v_apns := v_apns || v_parts.apns;
     v_fcm := v_fcm || v_parts.fcm;

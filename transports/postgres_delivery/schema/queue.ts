@@ -276,8 +276,8 @@ DECLARE
   v_ids int8[];
   v_cancelled int8[];
 BEGIN
-  UPDATE sink SET node = NULL WHERE node = p_node;
   PERFORM lock_queue();
+  UPDATE sink SET node = NULL WHERE node = p_node;
   v_ids := ARRAY (SELECT id FROM batch WHERE place = 1 AND node = p_node ORDER BY id FOR UPDATE);
   IF v_ids = '{}' THEN RETURN 0; END IF;
   PERFORM 1 FROM notification WHERE seq IN (SELECT seq FROM batch WHERE id = ANY (v_ids))

@@ -12,9 +12,10 @@
  * by one short look at an index, however many batches there are.
  *
  * Locks are taken in one order everywhere, so that no two calls wait for each other: the queue's lock
- * (whoever moves batches that it has no lease on), apps, batches by id, notifications by number, lanes
- * by number, devices by number, and the lock of the logs last, just before positions are drawn. It is
- * held until the commit: whoever has seen a position has seen all before it.
+ * (whoever moves batches that it has no lease on), apps, leased batches by id, devices by number,
+ * notifications by number, lanes by number, and the lock of the logs last, just before positions are
+ * drawn. It is held until the commit: whoever has seen a position has seen all before it. Batches without
+ * a lease are nobody's but the holder's of the queue's lock.
  *
  * @module
  */
@@ -75,7 +76,10 @@ CREATE TABLE device_tag (
   PRIMARY KEY (tag_id, number)
 );`;
 
-/** Notifications and their batches. expand_at: when the audience is to be expanded, NULL once it is or when there is none. */
+/**
+ * Notifications and their batches. expand_at: when the audience is to be expanded, NULL once it is or when
+ * there is none; call: the name of the call that added recipients.
+ */
 const NOTIFICATIONS = `
 CREATE TABLE notification (
   seq int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -150,11 +154,12 @@ CREATE INDEX batch_of_notification ON batch (seq, place, lane_id, virtual_time, 
 CREATE TABLE chunk (
   id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   seq int8 NOT NULL,
+  call uuid,
   first_number int8 NOT NULL,
   addresses text NOT NULL,
   keys bytea
 );
-CREATE INDEX chunk_of_notification ON chunk (seq);`;
+CREATE INDEX chunk_of_notification ON chunk (seq, call);`;
 
 /** What sinks follow, and what surrounds it. A tally names its notification itself, which may be removed before. */
 const LOGS = `
@@ -206,12 +211,15 @@ CREATE TABLE dead_letter (
   UNIQUE (source, entry)
 );`;
 
+/** Marks these advisory locks among those of other programs in the database: the letters `HELD`. */
+const LOCK_CLASS = 0x48454c44;
+
 /** Locks are numbered by the tables they stand for, so that each schema has its own. */
 const LOCKS = `
 CREATE FUNCTION lock_queue() RETURNS void LANGUAGE sql
-AS $$ SELECT pg_advisory_xact_lock('batch'::regclass::oid::int8) $$;
+AS $$ SELECT pg_advisory_xact_lock(${LOCK_CLASS}, 'batch'::regclass::oid::int4) $$;
 CREATE FUNCTION lock_logs() RETURNS void LANGUAGE sql
-AS $$ SELECT pg_advisory_xact_lock('delivery'::regclass::oid::int8) $$;`;
+AS $$ SELECT pg_advisory_xact_lock(${LOCK_CLASS}, 'delivery'::regclass::oid::int4) $$;`;
 
 /** All tables, and the locks that stand for them. */
 export const TABLES: string = [DIRECTORY, NOTIFICATIONS, LOGS, LOCKS].join("\n");
