@@ -42,6 +42,7 @@ for (const name of ENGINES) {
   Deno.test(`two nodes whose ${name} is stopped, killed and frozen answer 503, accept nothing meanwhile, and recover`, async () => {
     const seed = chooseSeed();
     const random = new Seeded(seed);
+    report(`\n${name}, HELIOGRAPH_SEED=${seed}`);
     await using engine = await startEngine(name);
     await using cluster = await TwoNodes.open({ engine, flags: PINGS });
     const nodes = [cluster.a, cluster.b];
@@ -58,8 +59,7 @@ for (const name of ENGINES) {
     await load.stop();
     await load.drain();
     const statuses = byStatus(load.answers.all);
-    report(`${name}, HELIOGRAPH_SEED=${seed}: ${JSON.stringify(ledger.counts())}`);
-    report(`statuses ${JSON.stringify(statuses)}`);
+    report(`${JSON.stringify(ledger.counts())}, statuses ${JSON.stringify(statuses)}`);
     assertEquals(ledger.broken, [], `seed ${seed}`);
     assertEquals(ledger.missingNames(), [], `seed ${seed}: lost`);
     assertEquals(Object.keys(statuses), ["201", "503"]);

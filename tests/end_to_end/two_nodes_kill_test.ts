@@ -36,6 +36,7 @@ for (const engine of ENGINES) {
 async function rounds(name: EngineName): Promise<void> {
   const seed = chooseSeed();
   const random = new Seeded(seed);
+  report(`\n${name}, ${ROUNDS} kills, HELIOGRAPH_SEED=${seed}`);
   await using engine = await startEngine(name);
   await using nodes = await TwoNodes.open({ engine, flags: PINGS });
   const { a, b } = nodes;
@@ -55,7 +56,6 @@ async function rounds(name: EngineName): Promise<void> {
   await load.stop();
   await load.drain();
   const statuses = byStatus(load.answers.all);
-  report(`\n${name}, ${ROUNDS} kills, HELIOGRAPH_SEED=${seed}:`);
   report(`${JSON.stringify(ledger.counts())}, statuses ${JSON.stringify(statuses)}`);
   assertEquals(ledger.broken, [], `seed ${seed}`);
   assertEquals(ledger.missingNames(), [], `seed ${seed}: lost`);
