@@ -23,7 +23,7 @@ export interface TableProgress {
 /** What is told while it goes on. */
 export interface CopyOptions {
   /** Wall-clock time, in milliseconds since 1970. */
-  readonly now: number;
+  readonly wallNow: () => number;
   /** Told how far each table has come, before its first page and after each one. */
   readonly onProgress: (tables: readonly TableProgress[], at: TableProgress) => void;
 }
@@ -32,7 +32,7 @@ export interface CopyOptions {
 export async function copyStore(
   source: Source,
   target: Target,
-  { now, onProgress }: CopyOptions,
+  { wallNow, onProgress }: CopyOptions,
 ): Promise<readonly TableProgress[]> {
   const reached = await target.begin(source.digest);
   const progress = TABLES.map((table) => ({
@@ -50,7 +50,7 @@ export async function copyStore(
       onProgress(progress, at);
     }
   }
-  await target.finish(source, now);
+  await target.finish(source, wallNow());
   return progress;
 }
 

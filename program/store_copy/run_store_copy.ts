@@ -27,7 +27,7 @@ export async function runStoreCopy(
   const startedAt = world.now();
   const copy = () =>
     copyStore(source, target, {
-      now: world.wallNow(),
+      wallNow: () => world.wallNow(),
       onProgress: (tables, at) => json || report.show(tables, at),
     });
   try {

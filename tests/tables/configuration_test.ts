@@ -282,38 +282,6 @@ const ROWS: readonly Row[] = [
     ],
   },
   {
-    title: "half of the command store",
-    args: ["store"],
-    answer: ["store: needs a command. Use copy; --help explains them."],
-  },
-  {
-    title: "store copy without stores",
-    args: ["store", "copy"],
-    answer: [
-      "--from: missing. Use sqlite:DIR with the folder that a node kept its store in, such as " +
-      "sqlite:./data.",
-      "store: no PostgreSQL to copy into. Set it to postgres://….",
-    ],
-  },
-  {
-    title: "store copy the wrong way around",
-    args: ["store", "copy", "--from", "postgres://db/push", "--store", "sqlite:./data"],
-    answer: [
-      '--from: not an embedded store: "postgres://db/push". ' +
-      "Use sqlite:DIR with the folder that a node kept its store in, such as sqlite:./data.",
-      "store: no PostgreSQL to copy into. Set it to postgres://….",
-    ],
-  },
-  {
-    title: "store copy into no store at all",
-    args: ["store", "copy", "--from", "sqlite:./data", "--store", "mysql://db/push"],
-    answer: [
-      '--store: not a store: "mysql://db/push". Use sqlite:DIR for files in a folder, memory: to ' +
-      "keep nothing, postgres://USER@HOST/DATABASE, with ?schema=NAME or sslmode=verify-full, or " +
-      "redis://HOST or rediss://HOST, with ?prefix=NAME or cluster=true.",
-    ],
-  },
-  {
     title: "URLs that are not what they should be",
     args: [
       "serve",

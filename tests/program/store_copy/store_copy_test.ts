@@ -1,6 +1,13 @@
 /** `store copy`: everything arrives, whatever ends the copy in the middle; and what it refuses. */
 
-import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { copyStore, type TableProgress } from "../../../program/store_copy/copy.ts";
 import { rowsIn } from "../../../program/store_copy/report.ts";
@@ -23,7 +30,7 @@ import {
   MESSAGES_PART,
   openPostgresMessageStore,
 } from "../../../transports/postgres_messages/mod.ts";
-import { WallClock, World } from "../../conformance/store_world.ts";
+import { uaidOf, WallClock, World } from "../../conformance/store_world.ts";
 import { startPostgres } from "../../support/postgres_server.ts";
 import { linesOf } from "../../transports/sqlite/child_process.ts";
 import {
@@ -65,7 +72,7 @@ async function copy(
   using source = new Source(folder);
   await using target = await Target.open({ url });
   return await copyStore(source, target, {
-    now: NOW,
+    wallNow: () => NOW,
     onProgress(tables) {
       if (cut(rowsIn(tables))) throw new Error("cut off");
     },
@@ -107,10 +114,10 @@ async function change(url: string, text: string): Promise<void> {
 }
 
 /** A folder with the same files, which is removed in the end. */
-async function sameFolder(): Promise<{ readonly path: string } & AsyncDisposable> {
+async function sameFolder(folder = FILLED): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await Deno.makeTempDir({ prefix: "heliograph_copy_" });
-  for await (const { name } of Deno.readDir(FILLED)) {
-    await Deno.copyFile(`${FILLED}/${name}`, `${path}/${name}`);
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.endsWith("-shm")) await Deno.copyFile(`${folder}/${name}`, `${path}/${name}`);
   }
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }
@@ -388,6 +395,20 @@ for (const [title, spoil, words] of FOLDERS) {
     }
   });
 }
+
+Deno.test("Source reads what a node that was killed had not put into its files yet", async () => {
+  await using folder = await sameFolder();
+  await using messages = await openMessages(folder.path);
+  await messages.saveUser({ uaid: uaidOf(5), connectedAt: NOW });
+  await using killed = await sameFolder(folder.path);
+  assert((await Deno.stat(`${killed.path}/messages.sqlite-wal`)).size > 0);
+  const [agents] = TABLES;
+  assert(agents !== undefined);
+  using before = new Source(FILLED);
+  using source = new Source(killed.path);
+  assertEquals(source.count(agents), before.count(agents) + 1);
+  assertNotEquals(source.digest, before.digest);
+});
 
 Deno.test("Source refuses a folder that a node uses, and keeps nodes from one that is copied", async () => {
   await using folder = await sameFolder();

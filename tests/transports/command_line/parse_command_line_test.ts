@@ -255,6 +255,35 @@ Deno.test("parseCommandLine() gives keys only what they need", () => {
   });
 });
 
+Deno.test("parseCommandLine() reads the two stores of a copy, and says what is wrong with each", () => {
+  const env = { HELIOGRAPH_STORE: "postgres://push:canary@db/push?schema=a" };
+  const command = commandOf({ args: ["store", "copy", "--from", "sqlite:./data"], env });
+  assert(command.name === "store_copy");
+  assertEquals([command.from, command.to.kind], ["./data", "postgres"]);
+  assertEquals(command.to.url.reveal(), env.HELIOGRAPH_STORE);
+  assert(!Deno.inspect(command).includes("canary"));
+  const from =
+    "Use sqlite:DIR with the folder that a node kept its store in, such as sqlite:./data.";
+  const noTarget = "heliograph: store: no PostgreSQL to copy into. Set it to postgres://….";
+  const rows: readonly (readonly [readonly string[], readonly string[]])[] = [
+    [["store"], ["heliograph: store: needs a command. Use copy; --help explains them."]],
+    [["store", "copy"], [`heliograph: --from: missing. ${from}`, noTarget]],
+    [
+      ["store", "copy", "--from", "postgres://db/push", "--store", "sqlite:./data"],
+      [`heliograph: --from: not an embedded store: "postgres://db/push". ${from}`, noTarget],
+    ],
+    [["store", "copy", "--from", "sqlite:a", "--store", "memory:"], [noTarget]],
+    [["store", "copy", "--from", "sqlite:a", "--store", "redis://h"], [noTarget]],
+  ];
+  for (const [args, message] of rows) {
+    assertEquals(parse({ args }), { kind: "usage_error", message: message.join("\n") });
+  }
+  const wrong = parse({ args: ["store", "copy", "--from", "sqlite:a", "--store", "mysql://db"] });
+  assert(wrong.kind === "usage_error");
+  assertEquals(wrong.message.split("\n").length, 1);
+  assertStringIncludes(wrong.message, 'heliograph: --store: not a store: "mysql://db". ');
+});
+
 Deno.test("parseCommandLine() answers --version, --help and --json anywhere", () => {
   assertEquals(parse({ args: ["--version"] }), { kind: "version" });
   for (const args of [["--help"], ["-h"], ["keys", "--help"]]) {
