@@ -13,6 +13,7 @@ import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_f
 import type { Settings } from "../transports/command_line/settings.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { deliveryFindings } from "./check_delivery.ts";
+import { engineFindings } from "./check_engines.ts";
 import { openStore, storeText } from "./open_store.ts";
 import { listening, startError } from "./start_error.ts";
 import { readTls } from "./tls.ts";
@@ -30,6 +31,7 @@ export async function checkNode(settings: Settings): Promise<readonly Finding[]>
     keyFinding("API token", "api-token", loadApiToken(settings.data, settings.apiToken)),
     await storeFinding(settings),
     ...await deliveryFindings(settings, Date.now()),
+    ...await engineFindings(settings),
   ];
   findings.push(...certificateFindings(settings, Date.now()));
   findings.push(
@@ -37,6 +39,10 @@ export async function checkNode(settings: Settings): Promise<readonly Finding[]>
     await portFinding("device sockets", "device-port", settings.host, settings.devicePort),
     await portFinding("API", "api-port", settings.host, settings.apiPort),
   );
+  const { nodePort } = settings;
+  if (nodePort !== undefined) {
+    findings.push(await portFinding("node port", "node-port", settings.host, nodePort));
+  }
   if (!isLoopback(settings.host)) findings.push(addressFinding(settings));
   if (settings.broadcastUrl !== undefined) findings.push(await broadcastFinding(settings));
   return findings;

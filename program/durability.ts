@@ -16,6 +16,8 @@ export interface DurabilityNotice {
   readonly setting: "store" | "source" | "counters";
   /** Whether something that was answered for may be lost. */
   readonly loses: boolean;
+  /** Whether it could be asked. */
+  readonly asked: boolean;
   /** Sentences for people, without a stop at the end. */
   readonly text: string;
 }
@@ -47,9 +49,9 @@ async function ask(
   try {
     await using redis = await openRedis(access(settings, address));
     const { loses, evicts, text } = await readDurability(redis);
-    return { setting, loses: loses !== "nothing" || evicts !== false, text };
+    return { setting, loses: loses !== "nothing" || evicts !== false, asked: true, text };
   } catch (error) {
     const text = `What a crash of Redis loses could not be asked: ${messageOf(error)}`;
-    return { setting, loses: true, text };
+    return { setting, loses: true, asked: false, text };
   }
 }

@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Sink, Source } from "../actors/push/delivery/ports.ts";
+import type { DeliveryObserver, Sink, Source } from "../actors/push/delivery/ports.ts";
 import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
 import type { MessageStore, NodeDirectory, Presence } from "../actors/push/ports.ts";
 import type { EngineAddress } from "../transports/command_line/engine_address.ts";
@@ -94,8 +94,8 @@ export interface EngineUsers {
   readonly store: OpenDeliveryStore;
   /** The node's id. */
   readonly node: string;
-  /** Told of entries that were set aside. */
-  readonly telemetry: Telemetry;
+  /** Told of entries that were set aside, and of upkeep that failed. */
+  readonly telemetry: Pick<Telemetry, "storeProblem"> & { readonly delivery: DeliveryObserver };
 }
 
 /** Opens the engines beside the store that the settings name. */
