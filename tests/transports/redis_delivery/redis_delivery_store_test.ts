@@ -137,6 +137,73 @@ for (const [title, [command, key, ...args], meet, message] of DAMAGES) {
   });
 }
 
+Deno.test("claim() that meets a damaged batch holds nothing back once it is mended", async () => {
+  await using world = await RedisWorld.open();
+  await world.populate(0);
+  await world.submitTokens(1);
+  const recipient = { platform: "fcm", address: "t", keys: undefined } as const;
+  await world.submit({ kind: "direct", recipients: [recipient] });
+  await world.command("HSET", "batch:00000000000002", "turn", "soon");
+  await assertRejects(() => world.claim(), StoreError);
+  await world.command("HSET", "batch:00000000000002", "turn", "1");
+  assertEquals((await world.claim()).batches.length, 2);
+});
+
+/** What is damaged, how it is mended, and the field that is named. */
+const HALF_WAY: readonly (readonly [key: string, field: string, value: string])[] = [
+  ["devices", "1", "a0x\nrest"],
+  ["tally:ID:0", "delivered", "many"],
+  ["tally:ID:0", "retries", "many"],
+  ["notification:ID", "batches", "many"],
+  [`lane:${NEWS},0`, "turn", "soon"],
+];
+
+for (const [key, field, value] of HALF_WAY) {
+  Deno.test(`commit() that meets a damaged "${field}" of ${key} counts nothing, and once when it is repeated`, async () => {
+    await using world = await RedisWorld.open();
+    await world.populate(2);
+    const id = await world.submit();
+    await world.expand(id);
+    const { batches: [batch] } = await world.claim();
+    assert(batch !== undefined);
+    const name = key.replace("ID", id);
+    const good = await world.command("HGET", name, field);
+    await world.command("HSET", name, field, value);
+    const result = {
+      outcomes: { ...NONE, delivered: 1 },
+      remainders: [{ numbers: [2], attempt: 1, notBefore: world.now }],
+      suspects: { marked: [1], cleared: [2] },
+      attempts: 1,
+    };
+    const error = await assertRejects(() => world.commit(batch, result), StoreError);
+    assertEquals([error.code, error.message.includes(`"${field}"`)], ["damaged", true]);
+    if (good === null) await world.command("HDEL", name, field);
+    else await world.command("HSET", name, field, textReply(good));
+    assertEquals((await world.commit(batch, result)).kind, "committed");
+    const { counts } = await world.store.notification(id) ?? {};
+    assertEquals([counts?.total, counts?.delivered, counts?.pending, counts?.retries], [
+      2,
+      1,
+      1,
+      1,
+    ]);
+    assertEquals((await world.store.talliesAfter(0, 9)).length, 1);
+    assertEquals((await world.claim()).batches.map(({ count }) => count), [1]);
+  });
+}
+
+for (const call of ["cancel", "closeNotification"] as const) {
+  Deno.test(`${call}() that meets a damaged notification changes nothing of it`, async () => {
+    await using world = await RedisWorld.open();
+    await world.populate(0);
+    const id = await world.submit({ kind: "open" });
+    await world.command("HSET", `notification:${id}`, "seq", "first");
+    const error = await assertRejects(() => world.store[call](id, world.now), StoreError);
+    assertEquals(error.code, "damaged");
+    assertEquals((await world.store.notification(id))?.state, "open");
+  });
+}
+
 Deno.test("RedisDeliveryStore says so when a key holds something of another type", async () => {
   await using world = await RedisWorld.open();
   await world.command("SET", "lanes", "text");

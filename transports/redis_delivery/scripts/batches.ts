@@ -18,10 +18,12 @@ local function notification(id)
   if known[id] ~= nil then return known[id] end
   local key = 'notification:' .. id
   local n = fields(key, { 'app', 'app_id', 'state', 'direct', 'send_at', 'expires_at', 'rate',
-    'paced_at', 'batches', 'expand_at', 'started_at', 'finished_at', 'numbered', 'chunks' }) or false
+    'paced_at', 'batches', 'expand_at', 'started_at', 'finished_at', 'numbered', 'chunks', 'seq' }) or
+    false
   if n then
     n.id, n.key = id, key
-    for _, name in ipairs({ 'send_at', 'expires_at', 'paced_at', 'batches' }) do
+    for _, name in ipairs({ 'send_at', 'expires_at', 'paced_at', 'batches', 'numbered', 'chunks',
+      'seq' }) do
       n[name] = whole(key, name, n[name])
     end
     if n.rate then n.rate = whole(key, 'rate', n.rate) end
@@ -129,7 +131,7 @@ local function size_of(n, batch_max, seconds)
   return math.max(1, math.min(batch_max, math.floor(n.rate * seconds)))
 end
 
-local function turn_of(key) return tonumber(call('HGET', base .. key, 'turn') or 0) end
+local function turn_of(key) return whole(key, 'turn', call('HGET', base .. key, 'turn') or 0) end
 
 -- Adds new batches; the turn of each comes after the last one of its notification.
 local function add_all(n, platform, parts)

@@ -180,11 +180,6 @@ for place = 7, #ARGV, 3 do
   in_flight[ARGV[place]] = tonumber(ARGV[place + 1])
   held_lanes[ARGV[place]] = ARGV[place + 2] == '1'
 end
-collect(tonumber(ARGV[6]))
-finish()
-pace(tonumber(ARGV[6]))
-finish()
-
 -- Lanes in turn: as many more as are asked for when those at hand are through, and again from the
 -- first one that gave a batch.
 local PAGE = 64
@@ -223,16 +218,26 @@ local function serve(lane)
     id = first_batch(lane, restricted)
   end
 end
-while left > 0 do
-  local lane = next_lane()
-  if not lane then
-    if #again == 0 then break end
-    lanes, again, at = again, {}, 1
-  else
-    serve(lane)
+local function run()
+  collect(tonumber(ARGV[6]))
+  finish()
+  pace(tonumber(ARGV[6]))
+  finish()
+  while left > 0 do
+    local lane = next_lane()
+    if not lane then
+      if #again == 0 then break end
+      lanes, again, at = again, {}, 1
+    else
+      serve(lane)
+    end
   end
 end
+-- A batch that makes no sense must not keep back for ever what became ready before it.
+local done, problem = pcall(run)
 finish()
+-- Redis 7.0 gives the text of an error, later ones the error.
+if not done then return type(problem) == 'table' and problem or redis.error_reply(problem) end
 return { tostring(next_due() or ''), claimed }
 `,
 );

@@ -6,6 +6,9 @@
  * The first line makes Redis refuse a script as a whole when its memory is full or it may not write;
  * without it, a script could fail half way. Scripts that free memory, or only read, are let through.
  *
+ * Redis does not undo what a script wrote that fails later. So what a script counts with is read, and
+ * found to be numbers, before it writes.
+ *
  * @module
  */
 
@@ -33,6 +36,11 @@ local function fields(key, names)
     end
   end
   return any and found or nil
+end
+
+-- Makes sure that these fields of a hash, as far as it has them, can be counted with.
+local function countable(key, names)
+  for name, value in pairs(fields(key, names) or {}) do whole(key, name, value) end
 end
 
 -- The number of an app that was not removed, or false.

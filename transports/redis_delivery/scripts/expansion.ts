@@ -133,8 +133,7 @@ if n.state == 'open' then
   finish()
   return { 0, 1 }
 end
-local more = fields(n.key, { 'seq', 'cursor', 'last_device', 'audience' })
-n.seq = whole(n.key, 'seq', more.seq)
+local more = fields(n.key, { 'cursor', 'last_device', 'audience' })
 if more.audience == 'open' then
   place_some(n, tonumber(ARGV[5]))
   finish()

@@ -16,8 +16,7 @@ const DIRECT = String.raw`
 local function add_direct(n, start)
   local size = size_of(n, tonumber(ARGV[start]), tonumber(ARGV[start + 1]))
   local parts = { {}, {}, {} }
-  local numbered = whole(n.key, 'numbered', n.numbered)
-  local chunks = whole(n.key, 'chunks', n.chunks)
+  local numbered, chunks = n.numbered, n.chunks
   for place = start + 2, #ARGV, 4 do
     local platform, count = tonumber(ARGV[place]), tonumber(ARGV[place + 1])
     chunks = chunks + 1
@@ -67,7 +66,6 @@ end
 
 local function close(n, now, limit)
   put(n, 'state', n.send_at > now and 'scheduled' or 'sending')
-  n.seq = whole(n.key, 'seq', call('HGET', base .. n.key, 'seq'))
   local last = place_some(n, limit)
   -- What is left to do is due at once, for this caller or for whoever expands.
   if not last then call('ZADD', base .. 'expand', 0, string.format('%014d %s', n.seq, n.id)) end
@@ -158,7 +156,6 @@ local answer, last = 'already_closed', true
 if n.state == 'open' then
   answer, last = 'closed', close(n, tonumber(ARGV[2]), tonumber(ARGV[3]))
 elseif n.expand_at and call('HGET', base .. n.key, 'audience') == 'open' then
-  n.seq = whole(n.key, 'seq', call('HGET', base .. n.key, 'seq'))
   last = place_some(n, tonumber(ARGV[3]))
 end
 finish()
@@ -182,8 +179,7 @@ if n.state ~= 'cancelled' then
   answer = 'cancelled'
   put(n, 'state', 'cancelled')
   call('HDEL', base .. n.key, 'expand_at')
-  local seq = whole(n.key, 'seq', call('HGET', base .. n.key, 'seq'))
-  call('ZREM', base .. 'expand', string.format('%014d %s', seq, n.id))
+  call('ZREM', base .. 'expand', string.format('%014d %s', n.seq, n.id))
   call('DEL', base .. 'open:' .. n.id)
   n.expand_at = nil
 end

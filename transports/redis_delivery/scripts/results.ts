@@ -33,14 +33,17 @@ local function record_rows(n, b, count, kinds, attempts, at, text)
   end
 end
 
-local function mark(n, numbers, suspect)
-  for number in string.gmatch(numbers, '%d+') do
+-- The records of those of these devices that are to be changed.
+local function unlike(n, numbers, suspect)
+  local found = {}
+  for number in string.gmatch(n.direct == '0' and numbers or '', '%d+') do
     local r = record(number * 4)
     if r and r.app == n.app_id and r.suspect ~= suspect then
       r.suspect = suspect
-      keep(r)
+      found[#found + 1] = r
     end
   end
+  return found
 end
 `;
 
@@ -70,12 +73,19 @@ if ended + left ~= b.count or ARGV[3] ~= n.id then return { 'wrong', b.count } e
 
 local outcomes = {}
 for place = 6, 11 do outcomes[place - 5] = tonumber(ARGV[place]) end
-local lane, tally = lane_of(n, b.platform), base .. 'tally:' .. flow_of(n, b.platform)
+local lane, flow = lane_of(n, b.platform), flow_of(n, b.platform)
+local tally = base .. 'tally:' .. flow
+-- All that is read is read before the first write: a result that fails half way would be repeated.
+countable('tally:' .. flow, OUTCOMES)
+countable('tally:' .. flow, { 'retries' })
+countable('lane:' .. lane, { 'waiting', 'leased' })
+countable('app:' .. n.app, { 'unfinished' })
+local turn = turn_of('lane:' .. lane) + 1
+local marked, cleared = unlike(n, ARGV[12], '1'), unlike(n, ARGV[13], '0')
 if n.state == 'cancelled' then
   outcomes[6] = outcomes[6] + left
 else
   -- What is tried again comes into its lane's present turn: its recipients have waited for theirs.
-  local turn = turn_of('lane:' .. lane) + 1
   for place = 18, #ARGV, 4 do
     if ARGV[place] ~= '0' then
       add(n, b.platform, { count = ARGV[place], numbers = ARGV[place + 1], attempt = ARGV[place + 2],
@@ -95,9 +105,8 @@ call('XADD', base .. 'tallies', call('INCR', base .. 'last:tally') .. '-0', unpa
 if ARGV[15] ~= '0' then
   record_rows(n, b, tonumber(ARGV[15]), ARGV[16], attempts, ARGV[5], ARGV[17])
 end
-if n.direct == '0' then
-  mark(n, ARGV[12], '1')
-  mark(n, ARGV[13], '0')
+for _, records in ipairs({ marked, cleared }) do
+  for _, r in ipairs(records) do keep(r) end
 end
 unlease(n, b)
 remove(n, b)
