@@ -5,7 +5,9 @@
  * Invariants: this node is in the directory before its doors open; it leaves as it stops. The
  * batches of a node whose lease has ended are due again as soon as another node has seen it; that
  * can be done by several at once, and again. A node that could not renew its lease in time was
- * nowhere for the others: its sessions look into the store when it is back.
+ * nowhere for the others: its sessions look into the store when it is back. So do those of all
+ * others when a node died, which may have accepted messages that it handed to nobody: it stays in
+ * the directory for two looks, in which each of the others has seen it.
  *
  * @module
  */
@@ -21,6 +23,8 @@ export interface LeaseKeeperProtocol {
   renewDue(): void;
   /** The store answered; `undefined` when it was not available. */
   renewed(nodes: Nodes | undefined): void;
+  /** The batches of these nodes, which died, are due again. */
+  buried(nodes: readonly string[]): void;
 }
 
 /** What the directory said. */
@@ -36,7 +40,10 @@ export interface LeaseKeeperArgs {
   readonly forwarder: Ref<Pick<ForwarderProtocol, "nodes">>;
   /** Makes the batches of a node due that works no more; says how many there were. */
   readonly abandon: (node: string, now: number) => Promise<number>;
-  /** Called when others may have taken this node for dead. */
+  /**
+   * Called when a lease has ended: this node's, so that others may have taken it for dead, or that of
+   * one that died, maybe between accepting a message and handing it to a session here.
+   */
   readonly onLapse: () => void;
   /** Told of nodes that come and go. */
   readonly observer: Observer;
@@ -48,6 +55,8 @@ export interface LeaseKeeperState extends LeaseKeeperArgs {
   renewedAt: number;
   /** The same of the one on its way. */
   renewingAt: number;
+  /** Nodes that died whose batches are due again, and that may still be in the directory. */
+  buried: ReadonlySet<string>;
 }
 
 /** A node's keys do not fit those of the nodes that share its store. */
@@ -63,7 +72,7 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
   async init(args, ctx) {
     const renewedAt = ctx.now();
     const nodes = await enter(args);
-    const state = { ...args, renewedAt, renewingAt: renewedAt };
+    const state = { ...args, renewedAt, renewingAt: renewedAt, buried: new Set<string>() };
     settle(state, nodes, ctx);
     return state;
   },
@@ -86,6 +95,11 @@ export const leaseKeeper: Actor<LeaseKeeperProtocol, LeaseKeeperState, LeaseKeep
         state.onLapse();
       }
       settle(state, nodes, ctx);
+    },
+    buried(state, nodes) {
+      if (nodes.length === 0) return;
+      state.buried = state.buried.union(new Set(nodes));
+      state.onLapse();
     },
   },
   async terminate({ directory, record }) {
@@ -129,21 +143,40 @@ function settle(
   ctx: Context<LeaseKeeperProtocol>,
 ): void {
   state.forwarder.trySend("nodes", alive);
-  for (const node of ended) void bury(state, node, ctx.wallNow());
+  state.buried = state.buried.intersection(new Set(ended));
+  for (const node of state.buried) void forget(state, node);
+  const fresh = ended.filter((node) => !state.buried.has(node));
+  if (fresh.length > 0) {
+    ctx.pipe(bury(state, fresh, ctx.wallNow()), "buried", (outcome) => {
+      return outcome.status === "fulfilled" ? outcome.value : [];
+    });
+  }
   ctx.after(NODE_RENEW_MS, "renewDue");
 }
 
-/** Ends what is left of a node. Should it fail, it is still in the directory at the next look. */
+/** Ends what is left of nodes, and says of which it did; the others are still in the directory at the next look. */
 async function bury(
-  { directory, abandon, observer }: LeaseKeeperArgs,
-  node: string,
+  { abandon, observer }: LeaseKeeperArgs,
+  nodes: readonly string[],
   now: number,
-): Promise<void> {
+): Promise<readonly string[]> {
+  const buried: string[] = [];
+  for (const node of nodes) {
+    try {
+      observer.record({ kind: "node_lost", node, batches: await abandon(node, now) });
+      buried.push(node);
+    } catch (error) {
+      observer.record({ kind: "store_failed", operation: "bury_node", reason: String(error) });
+    }
+  }
+  return buried;
+}
+
+/** Takes a node out of the directory. Should it fail, it is still there at the next look. */
+async function forget({ directory, observer }: LeaseKeeperArgs, node: string): Promise<void> {
   try {
-    const batches = await abandon(node, now);
     await directory.leave(node);
-    observer.record({ kind: "node_lost", node, batches });
   } catch (error) {
-    observer.record({ kind: "store_failed", operation: "bury_node", reason: String(error) });
+    observer.record({ kind: "store_failed", operation: "forget_node", reason: String(error) });
   }
 }

@@ -163,11 +163,14 @@ Deno.test("a node whose lease has ended is buried by the others, its batches mad
     nodes.node("a").events.filter(({ kind }) => kind.startsWith("node_")),
     [
       { kind: "node_joined", node: "gone", url: "http://gone" },
-      { kind: "node_left", node: "gone" },
       { kind: "node_lost", node: "gone", batches: 3 },
+      { kind: "node_left", node: "gone" },
     ],
   );
+  assertEquals(await nodes.cluster.nodes().then(({ ended }) => ended), ["gone"]);
+  await nodes.pass(2_500);
   assertEquals(await nodes.cluster.nodes().then(({ ended }) => ended), []);
+  assertEquals(nodes.abandoned, ["gone"]);
   lost = true;
   await nodes.pass(60_000);
   lost = false;
@@ -175,6 +178,32 @@ Deno.test("a node whose lease has ended is buried by the others, its batches mad
   assert(nodes.node("a").events.some(({ kind }) => kind === "lease_lapsed"));
   const { alive } = await nodes.cluster.nodes();
   assertEquals(alive.map(({ id }) => id), ["a"]);
+});
+
+Deno.test("what a node accepted and told nobody before it died is found when its lease has ended, by every node", async () => {
+  await using nodes = await WorldNodes.open(["a", "b"]);
+  const devices = [];
+  for (const name of ["a", "b"]) {
+    const { device, ...target } = await nodes.node(name).push.subscribe();
+    devices.push(device);
+    // As the node would that is dead by now.
+    const expiresAt = Math.floor(nodes.world.clock.wallNow() / 1_000) + 60;
+    const message = { ...target, ttlSeconds: 60, topic: undefined, content: undefined };
+    const place = { sortKey: 1, version: name, expiresAt };
+    assertEquals(await nodes.store.saveMessage({ ...message, ...place }, 10), "stored");
+  }
+  const gone = {
+    id: "gone",
+    url: "http://gone",
+    roles: [],
+    version: "1",
+    keys: ["k"],
+    startedAt: 0,
+  };
+  await nodes.cluster.renew(gone, 1_000);
+  assertEquals(devices.flatMap(notifications), []);
+  await nodes.pass(6_000);
+  assertEquals(devices.map((device) => notifications(device).length), [1, 1]);
 });
 
 Deno.test("a node that was cut off has its sessions look into the store when it is back", async () => {
