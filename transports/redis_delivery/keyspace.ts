@@ -26,7 +26,7 @@
  * | `notification:ID` | hash | swept | content and progress |
  * | `audience:ID` | list | until its end | names of devices, users or tags |
  * | `keys:APP` | hash | swept | idempotency key to id |
- * | `added:CALL` | string | an hour | recipients of this call were added |
+ * | `added:CALL` | string | ten minutes | recipients of this call were added |
  * | `open:ID` | list | until closed | batches of an open notification |
  * | `tally:ID:PLATFORM` | hash | swept | counts, last `turn`, the batch its rate allows |
  * | `expand` | sorted set | until expanded | number and id, by when to expand |

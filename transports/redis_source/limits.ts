@@ -23,6 +23,18 @@ export const SIGNS_PER_IDLE = 3;
 /** Time after which a consumer without an entry is forgotten: its node reads every two seconds while it lives. */
 export const CONSUMER_IDLE_MS = 3_600_000;
 
+/**
+ * Deliveries after which an entry is handed out without its fields, to be set aside: they may be what keeps
+ * it from arriving. Whoever judges entries gives them up before that, with what they have.
+ */
+export const DELIVERIES_WITH_FIELDS_MAX = 20;
+
+/** Bytes of a notification that are made a text: as many as the API takes. Redis takes half a gigabyte. */
+export const NOTIFICATION_BYTES_MAX = 8_388_608;
+
+/** Fields of an entry that are shown when it is set aside. */
+export const DEAD_FIELDS_MAX = 50;
+
 /** Entries that are set aside and kept; the oldest make room, for they are for people to look at. */
 export const DEAD_ENTRIES_MAX = 10_000;
 

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { type Hash, hashOf, integerField, textField } from "../redis/hashes.ts";
+import { bytesField, type Hash, hashOf, integerField, textField } from "../redis/hashes.ts";
 import { replyWord, StoreError } from "../redis/errors.ts";
 import { openRedis, type Redis, type RedisOptions } from "../redis/redis.ts";
 import { arrayReply, integerReply, textReply } from "../redis/replies.ts";
@@ -30,9 +30,12 @@ import {
   CONSUMER_IDLE_MS,
   DEAD_BODY_CHARS,
   DEAD_ENTRIES_MAX,
+  DEAD_FIELDS_MAX,
   DEAD_REASON_CHARS,
+  DELIVERIES_WITH_FIELDS_MAX,
   ENTRIES_PER_LOOK,
   IDLE_MS,
+  NOTIFICATION_BYTES_MAX,
   SIGNS_PER_IDLE,
 } from "./limits.ts";
 
@@ -106,7 +109,8 @@ for _, reply in ipairs(consumers) do
 end
 
 local function counted(entry)
-  return {entry[1], entry[2], redis.call('XPENDING', stream, group, entry[1], entry[1], 1)[1][4]}
+  local count = redis.call('XPENDING', stream, group, entry[1], entry[1], 1)[1][4]
+  return {entry[1], count > ${DELIVERIES_WITH_FIELDS_MAX} and {} or entry[2], count}
 end
 
 while true do
@@ -301,6 +305,12 @@ function bodyOf(hash: Hash): Pick<StreamSourceEntry, "body" | "problem"> {
     if (schema > SCHEMA) {
       return { body: beginningOf(hash), problem: `schema ${schema}, this build reads ≤ ${SCHEMA}` };
     }
+    const { byteLength } = bytesField(hash, "notification");
+    if (byteLength > NOTIFICATION_BYTES_MAX) {
+      const problem =
+        `a notification of ${byteLength} bytes, at most ${NOTIFICATION_BYTES_MAX} are taken`;
+      return { body: beginningOf(hash), problem };
+    }
     return { body: textField(hash, "notification") };
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== "damaged") throw error;
@@ -311,7 +321,7 @@ function bodyOf(hash: Hash): Pick<StreamSourceEntry, "body" | "problem"> {
 /** The beginning of an entry's fields, for people. */
 function beginningOf({ fields }: Hash): string {
   const decoder = new TextDecoder();
-  const shown = [...fields].map(([name, value]) => [
+  const shown = [...fields.entries().take(DEAD_FIELDS_MAX)].map(([name, value]) => [
     name.slice(0, DEAD_BODY_CHARS),
     decoder.decode(value.subarray(0, DEAD_BODY_CHARS)),
   ]);

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Source } from "../../../actors/push/delivery/ports.ts";
 import { judgeEntry } from "../../../actors/push/delivery/sources/entry.ts";
+import { NOTIFICATION_BYTES_MAX } from "../../../transports/redis_source/limits.ts";
 import {
   openRedisStreamSource,
   type RedisStreamSource,
@@ -119,6 +120,31 @@ Deno.test("RedisStreamSource takes what waits from a Redis that is full: else no
   await (await take(again)).acknowledge();
   await again.return();
   assertEquals(await source.depth(), 0);
+});
+
+test("hands out an entry that never arrives without its fields, to be set aside", async (world) => {
+  const id = await world.notification("large");
+  await server.cli("XGROUP", "CREATE", world.stream, GROUP, "0", "MKSTREAM");
+  await server.cli("XREADGROUP", "GROUP", GROUP, "dead", "STREAMS", world.stream, ">");
+  const claim = ["XCLAIM", world.stream, GROUP, "dead", "0", id, "JUSTID", "RETRYCOUNT", "20"];
+  await server.cli(...claim, "IDLE", "60000");
+  const entries = await world.entries("two");
+  const entry = await take(entries);
+  assertEquals([entry.id, entry.deliveries, entry.body], [id, 21, "{}"]);
+  assertEquals(judgeEntry(entry).kind, "bury");
+});
+
+test("makes no text of a notification larger than the API takes", async (world) => {
+  const text =
+    `redis.call('XADD', KEYS[1], '*', 'schema', 1, 'notification', string.rep('x', ARGV[1]))`;
+  await server.cli("EVAL", text, "1", world.stream, `${NOTIFICATION_BYTES_MAX + 1}`);
+  const entry = await take(await world.entries("one"));
+  assertEquals(judgeEntry(entry), {
+    kind: "bury",
+    reason: "a notification of 8388609 bytes, at most 8388608 are taken",
+  });
+  await entry.bury("too large");
+  assertEquals(await server.cli("XLEN", world.stream), "0");
 });
 
 test("shares entries among nodes: each comes to one of them", async (world) => {
