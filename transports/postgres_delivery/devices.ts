@@ -204,20 +204,22 @@ export async function pageOfDevices(
 }
 
 /**
- * Few devices are found and sorted; of many, a page is soon found by walking all in order. `OFFSET 0`
- * keeps the planner from taking one way for the other.
+ * Few devices are found and sorted; of many, a page is soon found by walking all in order. Signs and
+ * `OFFSET 0` keep the planner from taking one way for the other, since it does not know the values.
  */
 function statementOf(page: DevicesPage, owner: number, few: boolean) {
   const [narrowed, ...value] = narrowedBy(page);
   const values: SqlValue[] = [owner, ...value];
   const place = (one: SqlValue) => `$${values.push(one)}`;
   const { after = "", user, tag, state } = page;
-  const conditions = [`device.app_id = $1`, `device.id > ${place(after)}`];
-  if (state !== undefined) conditions.push(`state = ${place(state === "active" ? 0 : 1)}`);
+  const conditions = [`device.app_id + 0 = $1`, `device.id > ${place(after)}`];
+  if (state !== undefined) conditions.push(`state + 0 = ${place(state === "active" ? 0 : 1)}`);
   if (user !== undefined) conditions.push(`person = $2`);
   if (tag !== undefined) {
-    conditions.push(`EXISTS (SELECT 1 FROM device_tag JOIN tag ON tag.id = tag_id
-      WHERE tag.app_id = $1 AND name = ${place(tag)} AND device_tag.number = device.number)`);
+    const name = user === undefined ? "$2" : place(tag);
+    conditions.push(`EXISTS (SELECT 1 FROM device_tag
+      WHERE tag_id = (SELECT tag.id FROM tag WHERE tag.app_id = $1 AND name = ${name})
+        AND device_tag.number = device.number OFFSET 0)`);
   }
   const from = few
     ? `(SELECT device.* FROM (${narrowed}) AS few JOIN device USING (number) OFFSET 0) AS device`

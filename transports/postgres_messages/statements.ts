@@ -92,10 +92,11 @@ export function removeChannels(removed: readonly OperationOf<"remove_channel">[]
 export function removeMessages(removed: readonly OperationOf<"remove_messages">[]): Statement {
   const uaids = removed.flatMap(({ uaid, sortKeys }) => sortKeys.map(() => uaid));
   const sortKeys = removed.flatMap(({ sortKeys }) => sortKeys);
+  // With the offset each is looked up by both parts of its key, and not among all that wait for its owner.
   return sql`DELETE FROM message
-    USING unnest(${uaids}::uuid[], ${sortKeys}::int8[]) AS given (uaid, sort_key)
-    JOIN user_agent ON user_agent.uaid = given.uaid
-    WHERE message.user_id = id AND message.sort_key = given.sort_key`;
+    USING (SELECT id, sort_key FROM unnest(${uaids}::uuid[], ${sortKeys}::int8[])
+      AS given (uaid, sort_key) JOIN user_agent USING (uaid) OFFSET 0) AS gone
+    WHERE message.user_id = id AND message.sort_key = gone.sort_key`;
 }
 
 /** Says where user agents are now; a row for each with where it was, NULL when it was nowhere. */

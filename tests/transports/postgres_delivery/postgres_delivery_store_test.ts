@@ -197,6 +197,40 @@ Deno.test("load() says of a chunk that holds no addresses that it is unreadable"
   }
 });
 
+const NARROWED = [
+  {},
+  { state: "active" },
+  { tag: "t" },
+  { tag: "t", state: "active" },
+  { user: "p" },
+  { user: "p", tag: "t", state: "active" },
+] as const;
+
+Deno.test("devices() pages through more than it sorts, however narrowed", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await run(
+    url,
+    sql`WITH added AS (
+        INSERT INTO device (app_id, platform, registered_at, id, address, person, tags)
+        SELECT app.id, 0, 0, 'device-' || lpad(place::text, 6, '0'), 'a', 'p', '["t"]'
+        FROM app, generate_series(1, 10001) AS place RETURNING number, app_id
+      ), tagged AS (
+        INSERT INTO tag (app_id, name) SELECT DISTINCT app_id, 't' FROM added RETURNING id)
+      INSERT INTO device_tag SELECT id, number FROM tagged, added`,
+  );
+  for (const narrowed of NARROWED) {
+    const page = await world.store.devices({
+      app: NEWS,
+      after: deviceOf(7),
+      limit: 2,
+      ...narrowed,
+    });
+    assertEquals(page.map(({ id }) => id), [deviceOf(8), deviceOf(9)], JSON.stringify(narrowed));
+  }
+});
+
 Deno.test("removeApp() leaves no tags behind", async () => {
   const url = await freshSchema();
   await using world = await openWorld(url);
