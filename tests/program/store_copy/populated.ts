@@ -40,7 +40,7 @@ export const USER_LIFETIME_SECONDS = 864_000;
 export const LAST_SORT_KEY = 108;
 
 /** Devices of the app NEWS: more than one page of a copy. */
-const DEVICES = 5_200;
+export const DEVICES = 5_200;
 
 /** A store as the worlds of the conformance suite want it; what opens it again is not used. */
 export function fixtureOf<S>(store: S): {

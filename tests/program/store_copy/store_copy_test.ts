@@ -20,6 +20,7 @@ import {
   openPostgres,
   sql,
   statement,
+  StoreError,
   StoreOpenError,
 } from "../../../transports/postgres/mod.ts";
 import {
@@ -35,6 +36,7 @@ import { startPostgres } from "../../support/postgres_server.ts";
 import { linesOf } from "../../transports/sqlite/child_process.ts";
 import {
   deliveryWorld,
+  DEVICES,
   fixtureOf,
   goOn,
   LAST_SORT_KEY,
@@ -163,6 +165,24 @@ Deno.test("copyStore() cut off after each page goes on without a row twice or no
     }
   }
   assert(times > TABLES.length, `${times} pages`);
+  assertEquals(await digests(url), await digests(whole));
+});
+
+Deno.test("copyStore() rejects when the server ends, and goes on when it is back", async () => {
+  await using own = await startPostgres();
+  const [whole, url] = [own.freshUrl(), own.freshUrl()];
+  for (const one of [whole, url]) await migrate({ url: one }, [MESSAGES_PART, DELIVERY_PART]);
+  await copy(whole);
+  let stopped: Promise<void> | undefined;
+  const cut = (copied: number) => {
+    if (copied > DEVICES) stopped ??= own.stop("immediate");
+    return false;
+  };
+  const error = await assertRejects(() => copy(url, { cut }), StoreError);
+  assertEquals(error.code, "unavailable");
+  await stopped;
+  await own.start();
+  await copy(url);
   assertEquals(await digests(url), await digests(whole));
 });
 
