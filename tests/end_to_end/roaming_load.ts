@@ -32,6 +32,8 @@ const FEW_ACKS_MAX = 30;
 const CONFIRM_CHANCE = 0.5;
 /** How long the last delivery may take, in milliseconds. */
 const DRAIN_MS = 60_000;
+/** Time between two looks at the ledger, in milliseconds. */
+const LOOK_MS = 50;
 /** Returns after which nothing may come that was acknowledged. */
 const RETURNS_MAX = 5;
 
@@ -114,17 +116,8 @@ export class RoamingLoad {
    */
   async drain(): Promise<void> {
     const { ledger } = this.#options;
-    const looks = new Arrivals<number>();
-    const timer = setInterval(() => looks.add(ledger.missing), 50);
-    try {
-      await this.#all((device) => device.connect(nodeOf(this.#options).deviceUrl, Infinity));
-      await looks.next((missing) => missing === 0, {
-        what: `the last of ${ledger.missing} messages: ${ledger.missingNames().join("; ")}`,
-        withinMs: DRAIN_MS,
-      });
-    } finally {
-      clearInterval(timer);
-    }
+    await this.#all((device) => device.connect(nodeOf(this.#options).deviceUrl, Infinity));
+    await allArrived(ledger, DRAIN_MS);
     for (let returns = 1;; returns++) {
       await this.#all((device) => device.confirmAcks());
       await this.#all((device) => device.disconnect());
@@ -183,6 +176,20 @@ export class RoamingLoad {
       from,
       to: performance.now(),
     });
+  }
+}
+
+/** Waits until nothing is missing any more. */
+export async function allArrived(ledger: Ledger, withinMs: number): Promise<void> {
+  const looks = new Arrivals<number>();
+  const timer = setInterval(() => looks.add(ledger.missing), LOOK_MS);
+  try {
+    await looks.next((missing) => missing === 0, {
+      what: `the last of ${ledger.missing} messages: ${ledger.missingNames().join("; ")}`,
+      withinMs,
+    });
+  } finally {
+    clearInterval(timer);
   }
 }
 

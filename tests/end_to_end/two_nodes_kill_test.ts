@@ -12,9 +12,10 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { chooseSeed, report, Seeded } from "../support/seeded.ts";
 import { sized } from "../support/campaign_service.ts";
 import { type EngineName, ENGINES, startEngine } from "../support/shared_engine.ts";
-import { TwoNodes } from "../support/two_nodes.ts";
+import { endpointAt, TwoNodes } from "../support/two_nodes.ts";
 import { Ledger } from "./ledger.ts";
-import { byStatus, pause, RoamingLoad } from "./roaming_load.ts";
+import { LoadDevice, postNext } from "./load.ts";
+import { allArrived, byStatus, pause, RoamingLoad } from "./roaming_load.ts";
 
 /** How often a node is killed. */
 const ROUNDS = sized("TWO_NODES_ROUNDS", 3);
@@ -24,12 +25,18 @@ const CHANNELS = 2;
 /** The moment of a kill after the last start, and how long the node stays away, in milliseconds. */
 const KILL_MS_MAX = 900;
 const AWAY_MS_MAX = 700;
-/** A node that accepted a message and died before it told anybody: its device looks at its next ping. */
+/** How long it may take to find what a dead node accepted: its lease of 10 s, and two looks at the directory. */
+const FOUND_MS = 30_000;
+/** Short, so that rounds need not wait for that: at each ping a device's session looks into the store. */
 const PINGS = ["--ping-interval", "2s"];
 
 for (const engine of ENGINES) {
   Deno.test(`kill -9 of each of two nodes on ${engine} in turn loses no message answered 201`, async () => {
     await rounds(engine);
+  });
+
+  Deno.test(`what a killed node on ${engine} accepted and told nobody is found when its lease has ended`, async () => {
+    await untold(engine);
   });
 }
 
@@ -62,4 +69,32 @@ async function rounds(name: EngineName): Promise<void> {
   assertGreater(ledger.counts().accepted, ROUNDS * DEVICES);
   // Who was cut off has no answer; every other post is accepted, by whichever node.
   assertEquals(Object.keys(statuses).filter((status) => !["0", "201"].includes(status)), []);
+}
+
+/** Devices on one node, pinged every five minutes, and senders on the other, which is killed. */
+async function untold(name: EngineName): Promise<void> {
+  const seed = chooseSeed();
+  const random = new Seeded(seed);
+  await using engine = await startEngine(name);
+  await using nodes = await TwoNodes.open({ engine });
+  const { a, b } = nodes;
+  const ledger = new Ledger("several");
+  const devices: LoadDevice[] = [];
+  while (devices.length < DEVICES) {
+    const device = new LoadDevice(ledger);
+    await device.connect(b.deviceUrl, Infinity);
+    await device.subscribe(CHANNELS);
+    devices.push(device);
+  }
+  const posting = devices.flatMap(({ channels }) => channels).map(async (channel) => {
+    const url = endpointAt(channel.endpoint, a);
+    while (await postNext(ledger, random, channel, url) !== undefined);
+  });
+  await pause(random.between(0, KILL_MS_MAX), new AbortController().signal);
+  await a.kill9();
+  await Promise.all(posting);
+  report(`\n${name}, HELIOGRAPH_SEED=${seed}: ${ledger.missing} on their way when it was killed`);
+  await allArrived(ledger, FOUND_MS);
+  assertEquals(ledger.broken, [], `seed ${seed}`);
+  await Promise.all(devices.map((device) => device.disconnect()));
 }
