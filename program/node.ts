@@ -20,7 +20,11 @@ import type { Ref } from "../actors/runtime/actor.ts";
 import type { TokenVerdict } from "../transports/api/handler.ts";
 import { serveApi } from "../transports/api/serve_api.ts";
 import type { ReadyCheck } from "../transports/api/readiness.ts";
-import { type BoundPorts, publicAddresses } from "../transports/command_line/addresses.ts";
+import {
+  type BoundPorts,
+  isShared,
+  publicAddresses,
+} from "../transports/command_line/addresses.ts";
 import type { Role, Settings } from "../transports/command_line/settings.ts";
 import { dashboardFiles } from "../transports/dashboard/files.ts";
 import {
@@ -142,6 +146,7 @@ class Assembly implements Node {
     if (endpointUrl !== undefined) this.#box.setPublicUrl(endpointUrl);
     this.#pipeline = await openNodePipeline(settings, { system, telemetry, node: this.id });
     if (this.#has("delivery")) await this.#pipeline.pipeline.start();
+    else if (this.#has("api") && isShared(settings)) await this.#pipeline.pipeline.watch();
     await this.#join();
     const cluster = this.#cluster;
     this.#refs = await system.start(

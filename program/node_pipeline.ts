@@ -6,6 +6,7 @@
 
 import type { System } from "../actors/mod.ts";
 import type { Sink } from "../actors/push/delivery/ports.ts";
+import { isShared } from "../transports/command_line/addresses.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
@@ -62,6 +63,8 @@ export async function openNodePipeline(
       sinks: [...sinksOf(settings, caCerts, opening), ...engines.sinks],
       sources: engines.sources,
       observer: telemetry,
+      // Without the API nobody sees them here.
+      allNodes: isShared(settings) && settings.roles.includes("api"),
       pushHosts: settings.pushHosts,
       allowedPushOrigins: settings.allowedPushOrigins,
       batchesMax: settings.batchesMax,

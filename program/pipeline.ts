@@ -19,7 +19,12 @@ import type { Platform } from "../actors/push/delivery/records.ts";
 import { type Bar, BarFeed } from "../actors/push/delivery/sinks/monitor.ts";
 import type { SubmitResult } from "../actors/push/delivery/sources/source.ts";
 import type { DeliveryStore, Queue } from "../actors/push/delivery/store.ts";
-import { type PipelineRefs, pipelineTree } from "../actors/push/delivery/tree.ts";
+import {
+  type BarsRefs,
+  barsTree,
+  type PipelineRefs,
+  pipelineTree,
+} from "../actors/push/delivery/tree.ts";
 import type { Observer, PushEvent } from "../actors/push/ports.ts";
 import { apnsProvider, checkApnsCredentials, http2Connector } from "../transports/apns/mod.ts";
 import { checkFcmCredentials, fcmProvider } from "../transports/fcm/mod.ts";
@@ -92,6 +97,8 @@ export interface PipelineOptions {
   readonly retentionMs?: number;
   /** The actor system to run in; without it the pipeline has its own. */
   readonly system?: System;
+  /** Whether other nodes deliver from the same store: the bars then are of all of them. */
+  readonly allNodes?: boolean;
   /** The node's name in claims, different for every node and every start; random when absent. */
   readonly node?: string;
 }
@@ -113,6 +120,7 @@ export class Pipeline implements AsyncDisposable {
   readonly #policy: EndpointPolicy;
   readonly #resources = new AsyncDisposableStack();
   #refs: PipelineRefs<HttpConnection> | undefined;
+  #bars: BarsRefs | undefined;
 
   /** A pipeline that is not started. */
   constructor(options: PipelineOptions) {
@@ -134,7 +142,7 @@ export class Pipeline implements AsyncDisposable {
       wake: () => this.#wake(),
       resumed: (lane) => void this.#refs?.delivery.guard.trySend("trust", lane),
       observer: observer.delivery,
-      bars: (since) => this.#bars(since),
+      bars: (since) => this.#barsSince(since),
       node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
     });
   }
@@ -157,12 +165,22 @@ export class Pipeline implements AsyncDisposable {
         sources: options.sources ?? [],
         submit: (body, key) => this.#submit(body, key),
         feed: this.feed,
+        allNodes: options.allNodes ?? false,
         observer,
         node: this.#node,
         batchesMax: options.batchesMax ?? BATCHES_MAX,
         retentionMs,
       }),
     );
+    this.#bars = this.#refs.sinks.bars;
+  }
+
+  /** Shows what other nodes deliver, and delivers nothing: instead of `start`, for a node that serves the API alone. */
+  async watch(): Promise<void> {
+    const { store, observer = DEAF, system } = this.#options;
+    const owner = system ?? this.#resources.use(new System());
+    const { feed } = this;
+    this.#bars = await owner.start("bars", barsTree({ store, feed, allNodes: true, observer }));
   }
 
   /** Ends what is in flight, hands back the rest, and stops; a system that was given is left to its owner. */
@@ -195,10 +213,9 @@ export class Pipeline implements AsyncDisposable {
     };
   }
 
-  async #bars(since: number): Promise<readonly Bar[]> {
-    // A node that serves the API alone has delivered nothing.
-    if (this.#refs === undefined) return [];
-    return await this.#refs.sinks.monitor.within(BARS_MS).ask("bars", since);
+  async #barsSince(since: number): Promise<readonly Bar[]> {
+    if (this.#bars === undefined) return [];
+    return await this.#bars.monitor.within(BARS_MS).ask("bars", since);
   }
 
   #wake(): void {

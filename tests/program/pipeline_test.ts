@@ -67,3 +67,50 @@ Deno.test("Pipeline claims batches from a queue of one's own", async () => {
   await world.advance(5_000);
   assertEquals((await store.notification(made.value.id))?.counts.delivered, 1);
 });
+
+Deno.test("Pipeline shows what all nodes of the store deliver, each once, also where none is delivered", async () => {
+  const world = new World({ wallNow: Date.now() });
+  const { clock, system } = world;
+  let away = false;
+  const store = new MemoryDeliveryStore({
+    clock,
+    fault: ({ name }) => away && name === "talliesAfter" ? "io" : undefined,
+  });
+  const gateways = { fcm: notingGateway({ kind: "delivered" }, []) };
+  await using delivering = new Pipeline({ store, system, gateways, allNodes: true });
+  await using watching = new Pipeline({ store, system });
+  await using _ = world;
+  await delivering.start();
+  await watching.watch();
+  const delivered = new Map([delivering, watching].map((pipeline) => {
+    const bars = new Map<number, number>();
+    pipeline.feed.subscribe((published) => {
+      for (const { second, platforms } of published) bars.set(second, platforms.fcm.delivered);
+    });
+    return [pipeline, bars];
+  }));
+  const seen = () =>
+    [...delivered.values()].map((bars) => bars.values().reduce((a, b) => a + b, 0));
+  await store.saveApp("shop", {}, clock.wallNow());
+  const send = async (count: number) => {
+    const tokens = Array.from(
+      { length: count },
+      (_, token) => ({ platform: "fcm", token: `t${token}` }),
+    );
+    const made = await watching.service.submit({
+      app: "shop",
+      content: { title: "Hi" },
+      to: { tokens },
+    });
+    assert(made.kind === "ok", JSON.stringify(made));
+    await world.advance(10_000);
+  };
+  await send(3);
+  assertEquals(seen(), [3, 3]);
+  away = true;
+  await send(2);
+  assertEquals(seen(), [3, 3]);
+  away = false;
+  await world.advance(3_000);
+  assertEquals(seen(), [5, 5]);
+});

@@ -246,6 +246,7 @@ export class DeliveryWorld implements AsyncDisposable {
         sinks: options.sinks ?? [],
         sources: options.sources ?? [],
         submit: options.submit ?? (() => Promise.reject(new Error("No source was expected"))),
+        allNodes: false,
         feed: opened.feed,
         observer: { record: () => {}, delivery: { record: (event) => opened.#heard(event) } },
         node: "node-1",
@@ -274,7 +275,7 @@ export class DeliveryWorld implements AsyncDisposable {
       },
       resumed: (lane) => void delivery.guard.trySend("trust", lane),
       observer: { record: (event) => this.#heard(event) },
-      bars: (since) => this.refs.sinks.monitor.ask("bars", since),
+      bars: (since) => this.refs.sinks.bars.monitor.ask("bars", since),
       node: { id: "node-1", version: "1.0.0", startedAt: new Date(WORLD_START).toISOString() },
     });
   }

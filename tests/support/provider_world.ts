@@ -177,6 +177,7 @@ class ProviderWorld implements AsyncDisposable {
         sinks: [],
         sources: [],
         submit: () => Promise.reject(new Error("No source was expected")),
+        allNodes: false,
         feed: new BarFeed(),
         observer: { record: () => {}, delivery: { record: () => {} } },
         node: "node-1",

@@ -171,7 +171,8 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
         seconds: COUNT,
         platforms: object({ apns: ref("Rates"), fcm: ref("Rates"), webpush: ref("Rates") }),
       })),
-      description: "What ended on this node in the last seconds; null when that is not known now.",
+      description:
+        "What ended in the last seconds, on all nodes where they share the store; null when that is not known now.",
     },
   }),
   Rates: RATES,

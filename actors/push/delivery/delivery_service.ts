@@ -92,7 +92,7 @@ export interface PipelineStatus {
   readonly queue: { readonly waiting: number; readonly leased: number };
   /** Every lane with work or a pause. */
   readonly lanes: readonly LaneView[];
-  /** What ended on this node in the last seconds; `null` when its monitor does not answer. */
+  /** What ended in the last seconds, on all nodes where they share the store; `null` when its monitor does not answer. */
   readonly rates: Rates | null;
 }
 

@@ -24,6 +24,7 @@ export * from "./records.ts";
 export * from "./job.ts";
 export * from "./router.ts";
 export * from "./settle.ts";
+export * from "./sinks/bar_follower.ts";
 export * from "./sinks/feedback_sink.ts";
 export * from "./sinks/monitor.ts";
 export * from "./sinks/recorder.ts";

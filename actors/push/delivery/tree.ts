@@ -3,7 +3,8 @@
  *
  * ```
  * pipeline
- * ├─ sinks      recorder ─ feedback ─ monitor ─ result_sweeper ─ others*    one actor per sink
+ * ├─ sinks      recorder ─ feedback ─ bars ─ result_sweeper ─ others*       one actor per sink
+ * │              bars: monitor ─ follower*                                  where nodes share the store
  * ├─ gateways   apns, fcm, webpush: connections* ─ gateway                  one actor per connection
  * └─ delivery   guard ─ batches* ─ router ─ feeder ─ sources*               one actor per batch
  * ```
@@ -38,6 +39,7 @@ import type {
 } from "./ports.ts";
 import type { Platform } from "./records.ts";
 import { router, type RouterProtocol } from "./router.ts";
+import { barFollower, type BarFollowerProtocol } from "./sinks/bar_follower.ts";
 import { feedbackSink } from "./sinks/feedback_sink.ts";
 import { SINK_BACKOFF, SINK_INTENSITY } from "./sinks/limits.ts";
 import { type BarFeed, monitor, type MonitorProtocol } from "./sinks/monitor.ts";
@@ -66,6 +68,8 @@ export interface PipelineParts<C extends ProviderConnection> {
   readonly submit: SourceArgs["submit"];
   /** Where pages subscribe to what ends by the second. */
   readonly feed: BarFeed;
+  /** Whether they see what all nodes of the store deliver; otherwise what this one does. */
+  readonly allNodes: boolean;
   /** Told what happens. */
   readonly observer: Observer & { readonly delivery: DeliveryObserver };
   /** This node's name, in claims. */
@@ -76,6 +80,14 @@ export interface PipelineParts<C extends ProviderConnection> {
   readonly retentionMs: number;
 }
 
+/** What ends by the second. */
+export interface BarsRefs {
+  /** Counts it. */
+  readonly monitor: Ref<MonitorProtocol>;
+  /** What tells it of all nodes, if they share the store. */
+  readonly followers: Readonly<Record<string, Ref<BarFollowerProtocol>>>;
+}
+
 /** The sinks. */
 export interface SinksRefs {
   /** Records what batches came to. */
@@ -83,7 +95,7 @@ export interface SinksRefs {
   /** Marks dead devices. */
   readonly feedback: Ref<SinkProtocol>;
   /** Bars by the second. */
-  readonly monitor: Ref<MonitorProtocol>;
+  readonly bars: BarsRefs;
   /** Removes old results. */
   readonly resultSweeper: Ref<ResultSweeperProtocol>;
   /** Sinks by name. */
@@ -144,8 +156,36 @@ export function pipelineTree<C extends ProviderConnection>(
   };
 }
 
+/** The tree of what ends by the second: a part of the pipeline, and all that a node needs which only shows it. */
+export function barsTree(
+  { store, feed, allNodes, observer }: Pick<
+    PipelineParts<ProviderConnection>,
+    "store" | "feed" | "allNodes" | "observer"
+  >,
+): Supervisor<BarsRefs> {
+  return {
+    strategy: "one_for_one",
+    intensity: INTENSITY,
+    children: {
+      monitor: worker(monitor, { args: () => ({ feed }), restart: "permanent" }),
+      followers: branch(({ monitor }: BarsRefs) => ({
+        strategy: "one_for_one",
+        intensity: INTENSITY,
+        children: Object.fromEntries((allNodes ? ["tallies"] : []).map((log) => [
+          log,
+          worker(barFollower, {
+            args: () => ({ store, monitor, observer }),
+            restart: "permanent",
+            backoff: BACKOFF,
+          }),
+        ])),
+      })),
+    },
+  };
+}
+
 function sinksTree<C extends ProviderConnection>(
-  { store, sinks, observer, feed, node, retentionMs }: PipelineParts<C>,
+  { store, sinks, observer, feed, allNodes, node, retentionMs }: PipelineParts<C>,
 ): Supervisor<SinksRefs> {
   const follow = (sink: Sink) =>
     worker(sinkActor(`${sink.name}_sink`), {
@@ -162,7 +202,7 @@ function sinksTree<C extends ProviderConnection>(
   const watched = (refs: SinksRefs): DeliveryObserver => ({
     record(event: DeliveryEvent) {
       observer.delivery.record(event);
-      if (event.kind === "settled") refs.monitor.trySend("settled", event);
+      if (event.kind === "settled" && !allNodes) refs.bars.monitor.trySend("settled", event);
     },
   });
   return {
@@ -174,7 +214,7 @@ function sinksTree<C extends ProviderConnection>(
         restart: "permanent",
       }),
       feedback: follow(feedbackSink(store)),
-      monitor: worker(monitor, { args: () => ({ feed }), restart: "permanent" }),
+      bars: branch(barsTree({ store, feed, allNodes, observer })),
       resultSweeper: worker(resultSweeper, {
         args: () => ({ store, retentionMs, observer }),
         restart: "permanent",

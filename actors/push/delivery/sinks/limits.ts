@@ -58,6 +58,9 @@ export const MONITOR_MAILBOX = 4_096;
 /** Time between two publications of the monitor: a bar is a second. */
 export const MONITOR_TICK_MS = 1_000;
 
+/** Time between two looks for what other nodes have delivered: a bar is a second. */
+export const FOLLOW_MS = 1_000;
+
 /** Listeners of the monitor, one for each page that shows it: all of a team, and some forgotten tabs. */
 export const MONITOR_LISTENERS_MAX = 256;
 
