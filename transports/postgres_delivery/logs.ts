@@ -29,7 +29,10 @@ const TALLY = new Columns("tally");
 const SINK = new Columns("sink");
 const LETTER = new Columns("dead_letter");
 
-/** Rows as callers see them, of the deliveries that the inner query selects. */
+/**
+ * Rows as callers see them, of the deliveries that the inner query selects. Each is completed by itself:
+ * the planner knows no limit, and without the offsets it would read all devices for one page.
+ */
 async function readRows(
   postgres: Postgres,
   inner: string,
@@ -38,11 +41,13 @@ async function readRows(
   const { rows } = await postgres.query(
     "read deliveries",
     statement(
-      `SELECT page.*, notification.id AS notification, app.name AS app, device.id AS device
-      FROM (${inner}) AS page JOIN notification ON notification.seq = page.seq
-      JOIN app ON app.id = notification.app_id
-      LEFT JOIN device ON NOT notification.direct AND device.number = page.number
-        AND device.app_id + 0 = notification.app_id
+      `SELECT page.*, owner.id AS notification, app.name AS app, device.id AS device
+      FROM (${inner}) AS page
+      CROSS JOIN LATERAL (SELECT id, app_id, direct FROM notification
+        WHERE notification.seq = page.seq OFFSET 0) AS owner
+      CROSS JOIN LATERAL (SELECT name FROM app WHERE app.id = owner.app_id OFFSET 0) AS app
+      LEFT JOIN LATERAL (SELECT id FROM device WHERE NOT owner.direct
+        AND device.number = page.number AND app_id + 0 = owner.app_id OFFSET 0) AS device ON true
       ORDER BY position`,
       values,
     ),

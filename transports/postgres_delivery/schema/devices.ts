@@ -88,9 +88,9 @@ BEGIN
     RETURN cardinality(v_numbers);
   END IF;
   -- Of devices that somebody else is removing at this moment, tags are still needed.
-  DELETE FROM tag WHERE id IN (SELECT tag.id FROM app JOIN tag ON tag.app_id = app.id
+  DELETE FROM tag WHERE id = ANY (ARRAY (SELECT tag.id FROM app JOIN tag ON tag.app_id = app.id
     WHERE credentials IS NULL AND NOT EXISTS (SELECT 1 FROM device WHERE app_id = app.id)
-    LIMIT p_limit);
+    LIMIT p_limit));
   GET DIAGNOSTICS v_tags = ROW_COUNT;
   RETURN v_tags;
 END $$;`;

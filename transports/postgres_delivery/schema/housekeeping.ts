@@ -47,7 +47,10 @@ BEGIN
     LIMIT 1 OFFSET p_max);
 END $$;`;
 
-/** The sweep: what other nodes are sweeping at this moment is passed over. */
+/**
+ * The sweep: what other nodes are sweeping at this moment is passed over. Arrays, for the planner would
+ * read a whole table to find a limited number of its rows.
+ */
 const SWEEP = `
 CREATE FUNCTION sweep(p_ended_before int8, p_limit int4, p_notifications int4) RETURNS int4
 LANGUAGE plpgsql AS $$
@@ -56,20 +59,21 @@ DECLARE
   v_some int4;
   v_seq int8;
 BEGIN
-  DELETE FROM tally WHERE position IN (SELECT position FROM tally WHERE at < p_ended_before
-    ORDER BY at, position LIMIT v_left FOR UPDATE SKIP LOCKED);
+  DELETE FROM tally WHERE position = ANY (ARRAY (SELECT position FROM tally
+    WHERE at < p_ended_before ORDER BY at, position LIMIT v_left FOR UPDATE SKIP LOCKED));
   GET DIAGNOSTICS v_some = ROW_COUNT;
   v_left := v_left - v_some;
   IF v_left = 0 THEN RETURN p_limit; END IF;
   FOR v_seq IN SELECT seq FROM notification WHERE finished_at < p_ended_before
     ORDER BY finished_at LIMIT p_notifications FOR UPDATE SKIP LOCKED
   LOOP
-    DELETE FROM delivery WHERE position IN (SELECT position FROM delivery WHERE seq = v_seq
-      LIMIT v_left);
+    DELETE FROM delivery WHERE position = ANY (ARRAY (SELECT position FROM delivery
+      WHERE seq = v_seq LIMIT v_left));
     GET DIAGNOSTICS v_some = ROW_COUNT;
     v_left := v_left - v_some;
     EXIT WHEN v_left = 0;
-    DELETE FROM chunk WHERE id IN (SELECT id FROM chunk WHERE seq = v_seq LIMIT v_left);
+    DELETE FROM chunk WHERE id = ANY (ARRAY (SELECT id FROM chunk WHERE seq = v_seq
+      LIMIT v_left));
     GET DIAGNOSTICS v_some = ROW_COUNT;
     v_left := v_left - v_some;
     EXIT WHEN v_left = 0;

@@ -65,9 +65,9 @@ BEGIN
     ORDER BY id LIMIT p_max FOR UPDATE SKIP LOCKED);
   IF v_ids <> '{}' THEN PERFORM cancel_batches(v_ids, p_now); END IF;
   -- What has expired is not paced.
-  UPDATE batch SET place = 2 WHERE id IN (
+  UPDATE batch SET place = 2 WHERE id = ANY (ARRAY (
     SELECT batch.id FROM notification JOIN batch ON batch.seq = notification.seq AND place = 3
-    WHERE rate IS NOT NULL AND finished_at IS NULL AND expires_at <= p_now LIMIT p_max);
+    WHERE rate IS NOT NULL AND finished_at IS NULL AND expires_at <= p_now LIMIT p_max));
 END $$;`;
 
 /** When time alone lets the next batch be claimed. Not in SQL, whose functions are planned at each call. */
