@@ -4,6 +4,11 @@
  * @module
  */
 
+export * from "./cluster/arrivals.ts";
+export * from "./cluster/forwarder.ts";
+export * from "./cluster/lease_keeper.ts";
+export * from "./cluster/local_peer.ts";
+export * from "./cluster/tree.ts";
 export * from "./listener.ts";
 export * from "./messages/broadcasts.ts";
 export type { Acknowledgement, ClientMessage } from "./messages/client_message.ts";

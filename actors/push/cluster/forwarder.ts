@@ -137,17 +137,21 @@ export interface ForwarderArgs {
 }
 
 /** Another node. */
-interface Other {
+export interface Other {
+  /** The way to it. */
   readonly peer: OpenPeer;
+  /** Messages for devices there. */
   readonly queue: Located[];
   /** Devices to be told to look into the store. */
   readonly missed: Set<string>;
+  /** Sessions to be ended there. */
   readonly displaced: DisplacedSession[];
+  /** Whether it has been asked for something and has not answered. */
   busy: boolean;
 }
 
 /** A node that is not in the directory, as far as is known. */
-interface Stranger {
+export interface Stranger {
   /** Devices to be told to look into the store, should it appear. */
   readonly missed: Set<string>;
   /** Sessions to be ended then. */
