@@ -277,9 +277,9 @@ test("fails when Redis is away, and opens again when it is back", async () => {
   const add = ["XADD", source.stream, "*", "schema", "1", "notification", "{}"];
   const id = await own.cli(...add);
   assertEquals((await take(entries)).id, id);
-  const failed = assertRejects(() => entries.next());
-  await own.stop();
-  await failed;
+  const stopped = own.stop();
+  await assertRejects(() => entries.next());
+  await stopped;
   await own.start();
   while (!await source.ping().then(() => true, () => false)) await delay(20);
   const again = source.entries(new AbortController().signal);
