@@ -246,7 +246,8 @@ function client(
       application_name: applicationName,
       search_path: address.schema,
       statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: statementTimeoutMs,
+      // A node that is frozen in a transaction loses it before those who wait for its locks give up.
+      idle_in_transaction_session_timeout: Math.ceil(statementTimeoutMs / 2),
       synchronous_commit: "on",
       DateStyle: "ISO",
       TimeZone: "UTC",

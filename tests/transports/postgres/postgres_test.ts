@@ -195,6 +195,30 @@ Deno.test("calls are refused when none of the connections is free in time", asyn
   );
 });
 
+Deno.test("Postgres.query() outlasts whoever is frozen with a lock that it waits for", async () => {
+  const options = { url: server.freshUrl(), statementTimeoutMs: 2_000 };
+  await using postgres = await openPostgres(options);
+  await using other = await openPostgres(options);
+  await postgres.transaction("prepare", async ({ run }) => {
+    await run(`CREATE SCHEMA ${postgres.schema}; CREATE TABLE counter AS SELECT 1 AS n`);
+  });
+  const locked = Promise.withResolvers<void>();
+  const thawed = Promise.withResolvers<void>();
+  const holding = assertRejects(() =>
+    other.transaction("hold", async ({ query }) => {
+      await query(sql`UPDATE counter SET n = 2`);
+      locked.resolve();
+      // Whoever waits has waited for a while when this one stops.
+      await query(sql`SELECT pg_sleep(0.5)`);
+      await thawed.promise;
+    }), StoreError);
+  await locked.promise;
+  assertEquals((await postgres.query("add", sql`UPDATE counter SET n = n + 2`)).count, 1);
+  thawed.resolve();
+  assertEquals((await holding).code, "unavailable");
+  assertEquals(await counted(postgres), [{ n: 3 }]);
+});
+
 Deno.test("Postgres.close() lets calls on their way end and refuses new ones", async () => {
   const postgres = await openTable();
   const reading = counted(postgres);
