@@ -7,6 +7,7 @@
  * agent may have a message of the same sort key from another node. Topics are unique by an index,
  * which also replaces. Bodies are encrypted and do not compress: they are kept as they are.
  * The largest sort key of a user agent outlives its messages, so that a key never names two of them.
+ * Pages of what is changed in place have room for that, so that indexes need not be.
  * Presence has a table of its own, for a session may be of a user agent that is not stored.
  *
  * @module
@@ -24,7 +25,7 @@ export const MESSAGES_PART: SchemaPart = {
        uaid uuid NOT NULL UNIQUE,
        connected_at int8 NOT NULL,
        last_sort_key int8 NOT NULL DEFAULT 0
-     );
+     ) WITH (fillfactor = 85);
      CREATE INDEX user_agent_by_connection ON user_agent (connected_at);
      CREATE TABLE channel (
        user_id int8 NOT NULL REFERENCES user_agent ON DELETE CASCADE,
@@ -60,7 +61,7 @@ export const MESSAGES_PART: SchemaPart = {
        session text NOT NULL,
        node_before text,
        session_before text
-     );
+     ) WITH (fillfactor = 85);
      CREATE TABLE node (
        id text PRIMARY KEY,
        url text,

@@ -7,7 +7,8 @@
  * the tables of their days are dropped.
  *
  * The table is `delivery_row` in the schema of the address, see `schema.ts`; `migrate` makes it. An
- * operator may detach the table of a day to keep it: then it is not dropped.
+ * operator may detach the table of a day to keep it: then it is not dropped. It is to be renamed, too:
+ * rows of that day which come late need a table of its name.
  *
  * @example
  * ```ts ignore

@@ -41,7 +41,7 @@ CREATE TABLE lane (
   pause_reason text,
   paused_at int8,
   UNIQUE (app_id, platform)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX lane_paused ON lane (app_id) WHERE pause_reason IS NOT NULL;
 CREATE SEQUENCE turn;
 
