@@ -5,6 +5,7 @@ import { Columns, migrate, openPostgres, sql } from "../../../transports/postgre
 import {
   DELIVERY_PART,
   openPostgresDeliveryStore,
+  type PostgresDeliveryStore,
   StoreError,
   StoreOpenError,
 } from "../../../transports/postgres_delivery/mod.ts";
@@ -146,40 +147,97 @@ Deno.test("calls are refused while the server is away, and come through when it 
   assertEquals(await world.commit(batch), { kind: "committed", notificationDone: true });
 });
 
+/** A store behind a relay that loses the server's answer once these words have gone by. */
+class FarStore implements AsyncDisposable {
+  readonly store: PostgresDeliveryStore;
+  readonly #relay: Relay;
+
+  private constructor(store: PostgresDeliveryStore, relay: Relay) {
+    this.store = store;
+    this.#relay = relay;
+  }
+
+  static async open(url: string): Promise<FarStore> {
+    const relay = Relay.open(server.port);
+    const relayed = new URL(url);
+    relayed.port = `${relay.port}`;
+    return new FarStore(await openPostgresDeliveryStore({ url: relayed.href }), relay);
+  }
+
+  /** Makes a call whose answer is lost when its effect is there. */
+  async lose(
+    words: string,
+    call: () => Promise<unknown>,
+    happened: () => Promise<boolean>,
+  ): Promise<void> {
+    const sent = Promise.withResolvers<void>();
+    const decoder = new TextDecoder();
+    this.#relay.onBytes = (_, direction, bytes) => {
+      if (direction === "down" || !decoder.decode(bytes).includes(words)) return;
+      this.#relay.swallow = "down";
+      sent.resolve();
+    };
+    const refused = assertRejects(call, StoreError);
+    await sent.promise;
+    while (!await happened());
+    await this.#relay.cutAll();
+    assertEquals((await refused).code, "unavailable");
+    this.#relay.swallow = undefined;
+    this.#relay.onBytes = undefined;
+    await back(this.store);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store.close();
+    await this.#relay[Symbol.asyncDispose]();
+  }
+}
+
 Deno.test("addRecipients() counts once what is repeated because its answer was lost", async () => {
   const url = await freshSchema();
   await using world = await openWorld(url);
   await world.populate(0);
   const id = await world.submit({ kind: "open" });
   const total = async () => (await world.store.notification(id))?.counts.total;
-  await using relay = Relay.open(server.port);
-  const relayed = new URL(url);
-  relayed.port = `${relay.port}`;
-  await using far = await openPostgresDeliveryStore({ url: relayed.href });
+  await using far = await FarStore.open(url);
   const recipients = [{ platform: "apns", address: "the address", keys: undefined }] as const;
-  const decoder = new TextDecoder();
-  for (let attempt = 1; attempt <= 2; attempt++) {
-    const sent = Promise.withResolvers<void>();
-    relay.onBytes = (_, direction, bytes) => {
-      if (direction === "up" && decoder.decode(bytes).includes("the address")) {
-        relay.swallow = "down";
-        sent.resolve();
-      }
-    };
-    const refused = assertRejects(() => far.addRecipients(id, recipients), StoreError);
-    await sent.promise;
-    while (await total() !== 1);
-    await relay.cutAll();
-    assertEquals((await refused).code, "unavailable");
-    relay.swallow = undefined;
-    relay.onBytes = undefined;
-    await back(far);
-  }
-  assertEquals(await far.addRecipients(id, recipients), "added");
+  const add = () => far.store.addRecipients(id, recipients);
+  await far.lose("the address", add, async () => await total() === 1);
+  await far.lose("the address", add, async () => await total() === 1);
+  assertEquals(await add(), "added");
   assertEquals(await total(), 1);
   // From now on it is another call with the same recipients.
-  assertEquals(await far.addRecipients(id, recipients), "added");
+  assertEquals(await add(), "added");
   assertEquals(await total(), 2);
+});
+
+Deno.test("submit() and commit() count once what is repeated because its answer was lost", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await world.populate(0);
+  await using far = await FarStore.open(url);
+  const notification = world.notification();
+  const recipients = [{ platform: "apns", address: "a", keys: undefined }] as const;
+  const submission = {
+    notification,
+    audience: { kind: "direct", recipients },
+    idempotencyKey: undefined,
+    digest: "digest",
+  } as const;
+  const counts = async () => (await world.store.notification(notification.id))?.counts;
+  const submit = () => far.store.submit(submission);
+  await far.lose(notification.id, submit, async () => await counts() !== undefined);
+  assertEquals(await submit(), { kind: "accepted", id: notification.id });
+  const { batches } = await world.claim();
+  assertEquals(batches.length, 1);
+  const [batch] = batches;
+  assert(batch !== undefined);
+  const commit = () => far.store.commit(world.result(batch));
+  await far.lose("COMMIT", commit, async () => (await counts())?.delivered === 1);
+  assertEquals(await commit(), { kind: "stale" });
+  const { total, delivered } = await counts() ?? {};
+  assertEquals([total, delivered], [1, 1]);
+  assertEquals((await world.store.talliesAfter(0, 9)).length, 1);
 });
 
 const UNREADABLE = ["no", "{}", "[1]", "[]"];
