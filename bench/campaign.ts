@@ -2,13 +2,14 @@
  * How many notifications a second does a whole campaign deliver, from a durable queue to results that
  * are stored, beside `h2load` and beside `@parse/node-apn` on the same server?
  *
- * The devices are in a SQLite store; a notification to all of them is expanded, claimed, rendered and
- * sent to a TLS server that takes everything, and every outcome is counted in the store before the
- * clock is stopped. `h2load` sends the same requests and remembers nothing. `node-apn` runs on Node
- * and sends to the same tokens. All are given the same connections.
+ * The devices are in a store; a notification to all of them is expanded, claimed, rendered and
+ * sent to a TLS server that takes everything, and every outcome is counted in the store, and by
+ * everything else that records, before the clock is stopped. `h2load` sends the same requests and
+ * remembers nothing. `node-apn` runs on Node and sends to the same tokens. All are given the same connections.
  *
  * ```sh
- * deno run -A bench/campaign.ts [--recipients N] [--rounds N] [--memory]
+ * deno run -A bench/campaign.ts [--recipients N] [--rounds N] [--memory] [--no-node-apn]
+ *   [--stand sqlite|postgres|redis|engines|engines_all_rows] [--server nghttpd|nginx]
  * ```
  *
  * `--memory` instead compares the process's memory over campaigns of 10,000 to N recipients.
@@ -26,7 +27,7 @@ import {
   startNghttpd,
   startNginx,
 } from "../tests/transports/http2/real_servers.ts";
-import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
+import { type OpenStand, openStand, type Stand, STANDS } from "./campaign_stands.ts";
 
 /** Connections of every sender: as many as `--apns-connections` allows unless told otherwise. */
 const CONNECTIONS = 8;
@@ -37,11 +38,12 @@ const DEVICES_STEP = 1_000;
 /** Time between two looks whether a campaign has ended. */
 const LOOK_MS = 5;
 /** The token of every device: nghttpd answers 200 for files that it has. */
-const TOKEN = "0123456789abcdef".repeat(4);
+export const TOKEN = "0123456789abcdef".repeat(4);
 /** Recipients of node-apn for each hundred of ours: it is so much slower. */
 const NODE_APN_SHARE = 0.1;
 
-const CONTENT = {
+/** What is sent. */
+export const CONTENT = {
   title: "Your order is on its way",
   body: "It will be with you tomorrow between ten and twelve",
 };
@@ -54,7 +56,17 @@ export interface CampaignPlan {
   readonly rounds: number;
   /** Whether node-apn is measured, too: it is installed from npm for that. */
   readonly nodeApn: boolean;
+  /** What the pipeline stands on; SQLite by default. */
+  readonly stand?: Stand;
+  /** Which servers it sends to; all by default. */
+  readonly servers?: readonly ServerName[];
 }
+
+/** Servers that take everything. */
+const SERVERS = ["nginx", "nghttpd"] as const;
+
+/** One of them. */
+export type ServerName = typeof SERVERS[number];
 
 /** What was measured on one server; rates a second, medians of the rounds. */
 export interface CampaignReading {
@@ -66,6 +78,8 @@ export interface CampaignReading {
   readonly h2load: number;
   /** Notifications of node-apn; NaN when it was not measured. */
   readonly nodeApn: number;
+  /** Recipients whose outcome was stored, a second, until everything else had recorded them, too. */
+  readonly recorded: number;
   /** CPU time of this process for each recipient, all threads, in microseconds. */
   readonly cpuMicros: number;
   /** Recipients delivered to in all rounds. */
@@ -81,6 +95,7 @@ export async function measureCampaigns(plan: CampaignPlan): Promise<readonly Cam
   ] as const;
   const readings: CampaignReading[] = [];
   for (const [name, start] of servers) {
+    if (plan.servers?.includes(name) === false) continue;
     await using server = await start();
     readings.push(await measureServer(name, server, plan));
   }
@@ -92,9 +107,10 @@ async function measureServer(
   server: RealServer,
   plan: CampaignPlan,
 ): Promise<CampaignReading> {
-  await using campaign = await Campaign.open(server);
+  await using campaign = await Campaign.open(server, plan.stand ?? "sqlite");
   await campaign.register(plan.recipients);
   const ours: number[] = [];
+  const recorded: number[] = [];
   const theirs: number[] = [];
   const apn: number[] = [];
   let delivered = 0;
@@ -102,6 +118,7 @@ async function measureServer(
   for (let round = 0; round < plan.rounds; round++) {
     const sent = await campaign.send();
     ours.push(sent.perSecond);
+    recorded.push(sent.recordedPerSecond);
     delivered += sent.delivered;
     cpu += sent.cpuMicros / plan.rounds;
     theirs.push(await runH2load(server, plan.recipients));
@@ -110,6 +127,7 @@ async function measureServer(
   return {
     server: name,
     ours: median(ours),
+    recorded: median(recorded),
     h2load: median(theirs),
     nodeApn: median(apn),
     cpuMicros: cpu,
@@ -117,28 +135,22 @@ async function measureServer(
   };
 }
 
-/** A pipeline over a SQLite store in a folder of its own. */
+/** A pipeline on a stand of its own. */
 class Campaign implements AsyncDisposable {
   readonly #pipeline: Pipeline;
-  readonly #store: Awaited<ReturnType<typeof openSqliteDeliveryStore>>;
-  readonly #folder: string;
+  readonly #stand: OpenStand;
   #registered = 0;
 
-  private constructor(
-    pipeline: Pipeline,
-    store: Awaited<ReturnType<typeof openSqliteDeliveryStore>>,
-    folder: string,
-  ) {
+  private constructor(pipeline: Pipeline, stand: OpenStand) {
     this.#pipeline = pipeline;
-    this.#store = store;
-    this.#folder = folder;
+    this.#stand = stand;
   }
 
-  static async open(server: RealServer): Promise<Campaign> {
-    const folder = await Deno.makeTempDir({ prefix: "heliograph-campaign-" });
-    const store = await openSqliteDeliveryStore({ directory: folder });
+  static async open(server: RealServer, name: Stand): Promise<Campaign> {
+    const stand = await openStand(name);
+    const { store, queue, sinks } = stand;
     const caCerts = [server.certificates.caPem];
-    const pipeline = new Pipeline({ store, caCerts, apnsConnections: CONNECTIONS });
+    const pipeline = new Pipeline({ store, queue, sinks, caCerts, apnsConnections: CONNECTIONS });
     const saved = await pipeline.service.putApp("shop", {
       apns: {
         key: apnsKey(),
@@ -150,7 +162,7 @@ class Campaign implements AsyncDisposable {
     });
     if (saved.kind !== "ok") throw new Error(`The app was refused: ${saved.kind}`);
     await pipeline.start();
-    return new Campaign(pipeline, store, folder);
+    return new Campaign(pipeline, stand);
   }
 
   /** Registers devices up to this many. */
@@ -166,38 +178,69 @@ class Campaign implements AsyncDisposable {
         user: undefined,
         tags: [],
       }));
-      await this.#store.saveDevices(devices, Date.now());
+      await this.#stand.store.saveDevices(devices, Date.now());
       this.#registered += step;
     }
   }
 
   /** Sends to all and waits until every outcome is stored. */
-  async send(): Promise<{ perSecond: number; delivered: number; cpuMicros: number }> {
+  async send(): Promise<Sent> {
     const cpuBefore = cpuUsage();
     const began = performance.now();
     const submitted = await this.#pipeline.service.submit({
       app: "shop",
       content: CONTENT,
       to: { all: true },
+      ...(this.#stand.allRows ? { record: "all" } : {}),
     });
     if (submitted.kind !== "ok") throw new Error(`Not accepted: ${submitted.kind}`);
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      const status = await this.#store.notification(submitted.value.id);
+      const status = await this.#stand.store.notification(submitted.value.id);
       if (status?.sendingDone !== true) continue;
       const seconds = (performance.now() - began) / 1_000;
       const cpu = cpuUsage(cpuBefore);
       const { delivered } = status.counts;
       const cpuMicros = (cpu.user + cpu.system) / delivered;
-      return { perSecond: delivered / seconds, delivered, cpuMicros };
+      await this.#recorded();
+      const recordedSeconds = (performance.now() - began) / 1_000;
+      return {
+        perSecond: delivered / seconds,
+        recordedPerSecond: delivered / recordedSeconds,
+        delivered,
+        cpuMicros,
+      };
+    }
+  }
+
+  /** Waits until everything that records has come to the end of its log. */
+  async #recorded(): Promise<void> {
+    const { store, sinks } = this.#stand;
+    for (const { name, rows } of sinks) {
+      const log = rows === "tallies" ? "tallies" : "rows";
+      for (;;) {
+        const position = await store.sinkPosition(name, log);
+        const left = log === "rows"
+          ? await store.rowsAfter(position, 1)
+          : await store.talliesAfter(position, 1);
+        if (left.length === 0) break;
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#pipeline[Symbol.asyncDispose]();
-    await this.#store[Symbol.asyncDispose]();
-    await Deno.remove(this.#folder, { recursive: true });
+    await this.#stand[Symbol.asyncDispose]();
   }
+}
+
+/** What one campaign came to. */
+interface Sent {
+  readonly perSecond: number;
+  readonly recordedPerSecond: number;
+  readonly delivered: number;
+  readonly cpuMicros: number;
 }
 
 /** The memory of the process after campaigns of these sizes, in MB. */
@@ -206,7 +249,7 @@ export async function measureMemory(
 ): Promise<readonly { readonly recipients: number; readonly rssMb: number }[]> {
   const lines = ["access_log off;", "keepalive_requests 1000000000;"];
   await using server = await startNginx({ tls: true, lines });
-  await using campaign = await Campaign.open(server);
+  await using campaign = await Campaign.open(server, "sqlite");
   const readings = [];
   for (const recipients of sizes) {
     await campaign.register(recipients);
@@ -301,7 +344,8 @@ async function output(
   return text.decode(stdout).trim();
 }
 
-function apnsKey(): string {
+/** A new key of the form Apple gives out, PKCS#8 PEM. */
+export function apnsKey(): string {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   return `${privateKey.export({ type: "pkcs8", format: "pem" })}`;
 }
@@ -315,6 +359,7 @@ if (import.meta.main) {
     const at = Deno.args.indexOf(name);
     return at < 0 ? otherwise : Number(Deno.args[at + 1]);
   };
+  const text = (name: string) => Deno.args[Deno.args.indexOf(name) + 1];
   const recipients = value("--recipients", 1_000_000);
   if (Deno.args.includes("--memory")) {
     const sizes = [10_000, 100_000, 1_000_000].filter((size) => size <= recipients);
@@ -324,10 +369,16 @@ if (import.meta.main) {
   } else {
     const rounds = value("--rounds", 3);
     const nodeApn = !Deno.args.includes("--no-node-apn");
-    for (const reading of await measureCampaigns({ recipients, rounds, nodeApn })) {
-      const { server, ours, h2load, nodeApn: apn, cpuMicros } = reading;
+    const stand = STANDS.find((one) => one === text("--stand")) ?? "sqlite";
+    const only = SERVERS.filter((one) => one === text("--server"));
+    const servers = only.length === 0 ? SERVERS : only;
+    const plan: CampaignPlan = { recipients, rounds, nodeApn, stand, servers };
+    for (const reading of await measureCampaigns(plan)) {
+      const { server, ours, recorded, h2load, nodeApn: apn, cpuMicros } = reading;
       report(
-        `${server}: ours ${Math.round(ours)}/s, h2load ${Math.round(h2load)}/s, ratio ` +
+        `${stand} to ${server}: ours ${Math.round(ours)}/s, all recorded ${
+          Math.round(recorded)
+        }/s, h2load ${Math.round(h2load)}/s, ratio ` +
           `${(ours / h2load).toFixed(2)}; node-apn ${Math.round(apn)}/s, ratio ` +
           `${(ours / apn).toFixed(1)}; CPU ${cpuMicros.toFixed(2)} µs a recipient`,
       );

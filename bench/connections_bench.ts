@@ -26,6 +26,8 @@ export interface ConnectionsPlan {
   readonly subscribed: boolean;
   /** Flags of V8 for the service in place of those of its task. */
   readonly v8Flags?: string;
+  /** Further flags of the service. */
+  readonly flags?: readonly string[];
 }
 
 /** The readings and what follows from them. */
@@ -38,8 +40,11 @@ export interface ConnectionsResult {
 
 /** Measures resident memory per device. */
 export async function measureConnections(plan: ConnectionsPlan): Promise<ConnectionsResult> {
-  const { v8Flags } = plan;
-  await using service = await Service.start(v8Flags === undefined ? {} : { v8Flags });
+  const { v8Flags, flags = [] } = plan;
+  await using service = await Service.start({
+    flags,
+    ...(v8Flags === undefined ? {} : { v8Flags }),
+  });
   const clients = startClients(service.devicePort, plan.subscribed);
   const counts = new Arrivals<string>();
   const reading = eachLine(clients.stdout, (line) => counts.add(line)).then(() =>

@@ -25,6 +25,8 @@ import { Service, type ServiceOptions } from "../tests/support/service.ts";
 const BODY_BYTES = 300;
 /** Devices the messages are spread over; none may get more than it may have waiting. */
 const DEVICES = 20;
+/** Time after the last answer until which messages may come. */
+const ARRIVED_MS = 10_000;
 /** Seconds a stored message is kept. */
 const TTL_SECONDS = 3_600;
 
@@ -102,22 +104,49 @@ async function away(
 
 async function connected(plan: LoadPlan): Promise<{ rate: Measured; delivered: number }> {
   await using service = await Service.start(serviceOptions(plan));
-  const { clients, endpoints } = await subscribe(service, undefined);
-  const ttl = ["-H", `TTL: ${TTL_SECONDS}`];
-  const rate = await generate("stored, handed to a device that acks", plan, endpoints, ttl);
-  let delivered = 0;
-  for (const client of clients) {
-    // Handled after all acknowledgements before it; then the rest has been sent as well.
-    await client.unregister(crypto.randomUUID());
-    delivered += new Set(client.notifications.all.map((one) => one.version)).size;
-    await client.close();
-  }
-  return { rate, delivered };
+  return await measureConnected(plan, service, service);
 }
 
 async function delays(plan: LoadPlan): Promise<LoadResult["delayMs"]> {
   await using service = await Service.start(serviceOptions(plan));
-  const { clients, endpoints } = await subscribe(service, undefined);
+  return await measureDelays(plan, service, service);
+}
+
+/** Messages posted to one node, stored and handed to devices on the same or another one, which acknowledge each. */
+export async function measureConnected(
+  plan: LoadPlan,
+  posted: Service,
+  devices: Service,
+): Promise<{ readonly rate: Measured; readonly delivered: number }> {
+  const { clients, endpoints } = await subscribe(devices, undefined);
+  const ttl = ["-H", `TTL: ${TTL_SECONDS}`];
+  const through = endpoints.map((endpoint) => endpointAt(posted, endpoint));
+  const rate = await generate("stored, handed to a device that acks", plan, through, ttl);
+  // What another node handed over may still be on its way when all posts are answered.
+  const deadline = performance.now() + ARRIVED_MS;
+  while (arrived(clients) < rate.accepted && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  const delivered = arrived(clients);
+  await Promise.all(clients.map((client) => client.close()));
+  return { rate, delivered };
+}
+
+/** Messages that have come to devices, each counted once. */
+function arrived(clients: readonly PushClient[]): number {
+  return clients.reduce(
+    (sum, { notifications }) => sum + new Set(notifications.all.map((one) => one.version)).size,
+    0,
+  );
+}
+
+/** The time from a post to one node until a device on the same or another one has the message. */
+export async function measureDelays(
+  plan: LoadPlan,
+  posted: Service,
+  devices: Service,
+): Promise<LoadResult["delayMs"]> {
+  const { clients, endpoints } = await subscribe(devices, undefined);
   const waits: Promise<number>[] = [];
   const began = performance.now();
   for (let i = 0; i < plan.timed; i++) {
@@ -126,13 +155,20 @@ async function delays(plan: LoadPlan): Promise<LoadResult["delayMs"]> {
     const client = clients[i % clients.length];
     const endpoint = endpoints[i % endpoints.length];
     if (client === undefined || endpoint === undefined) throw new Error("No devices");
-    waits.push(timeOne(client, endpoint));
+    waits.push(timeOne(client, endpointAt(posted, endpoint)));
   }
   const sorted = (await Promise.all(waits)).toSorted((a, b) => a - b);
   await Promise.all(clients.map((client) => client.close()));
   const at = (share: number) =>
     sorted[Math.min(sorted.length - 1, sorted.length * share | 0)] ?? NaN;
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+/** An endpoint as it is reached at another node with the same keys. */
+function endpointAt({ endpointPort }: Service, endpoint: string): string {
+  const url = new URL(endpoint);
+  url.port = `${endpointPort}`;
+  return url.href;
 }
 
 async function timeOne(client: PushClient, endpoint: string): Promise<number> {

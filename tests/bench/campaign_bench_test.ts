@@ -15,3 +15,12 @@ Deno.test("measureMemory() has a reading for every size", async () => {
   assertEquals(readings.map(({ recipients }) => recipients), [10, 20]);
   assert(readings.every(({ rssMb }) => rssMb > 10));
 });
+
+for (const stand of ["postgres", "redis", "engines", "engines_all_rows"] as const) {
+  Deno.test(`measureCampaigns() delivers to every recipient on ${stand}, and all is recorded`, async () => {
+    const plan = { recipients: 300, rounds: 1, nodeApn: false, servers: ["nghttpd"] } as const;
+    const [reading] = await measureCampaigns({ ...plan, stand });
+    assertEquals(reading?.delivered, 300);
+    assertGreater(reading?.recorded ?? 0, 0);
+  });
+}
