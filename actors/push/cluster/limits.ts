@@ -7,7 +7,7 @@
 /** How long a node counts as alive without a sign of life: its devices and batches are then given up for lost. */
 export const NODE_LEASE_MS = 10_000;
 
-/** Time between two renewals of that lease: three may fail before it ends. */
+/** Time between two renewals of that lease: three may be refused before it ends, or one not be answered by a store that hangs. */
 export const NODE_RENEW_MS = 2_500;
 
 /** Messages that may wait for the forwarder: as many as for the registry, which hands them on. */
