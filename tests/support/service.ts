@@ -255,7 +255,9 @@ export class Service implements AsyncDisposable {
 /** The flags `deno task serve` runs with: its permissions, and V8's flags unless others are given. */
 function taskFlags(v8Flags: string | undefined): readonly string[] {
   const command = /"deno run (.+) mod\.ts serve"/.exec(Deno.readTextFileSync(`${ROOT}deno.json`));
-  const flags = command?.[1]?.split(" ");
+  // The runtime of the tests need not be on the PATH.
+  const flags = command?.[1]?.replace("--allow-run=deno", `--allow-run=${Deno.execPath()}`)
+    .split(" ");
   if (flags === undefined) throw new Error("No task in deno.json that runs mod.ts serve");
   if (v8Flags === undefined) return flags;
   return [...flags.filter((one) => !one.startsWith("--v8-flags=")), `--v8-flags=${v8Flags}`];
