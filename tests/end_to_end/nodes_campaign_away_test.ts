@@ -120,9 +120,9 @@ Deno.test("a campaign on two nodes survives each engine stopped, killed and froz
   await using redis = await startRedis();
   await using counters = await startRedis({ appendfsync: "always" });
   const parts: readonly Part[] = [
-    { name: "queue", outages: redisOutages(redis, "killed") },
     { name: "counters", outages: redisOutages(counters, "stopped") },
     { name: "results_database", outages: postgresOutages(results) },
+    { name: "queue", outages: redisOutages(redis, "killed") },
     { name: "store", outages: postgresOutages(postgres) },
   ];
   await using campaign = await NodesCampaign.open({
