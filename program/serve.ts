@@ -2,9 +2,9 @@
  * `serve`: one process alone, a parent of several, or one of its children.
  *
  * Which it is follows from the setting `processes` and from what a parent tells its children. All
- * three end in order at the first SIGINT or SIGTERM. The second one ends at once, except in a child:
- * who stops a group of processes (a terminal, a service manager) signals all of it, and the parent,
- * which is signalled too, asks its children to end as well.
+ * three end in order at the first SIGINT or SIGTERM. One that comes later ends at once, except in a
+ * child: who stops a group of processes (a terminal, a service manager) signals all of it, and the
+ * parent, which is signalled too, asks its children to end as well.
  *
  * @module
  */
@@ -30,6 +30,13 @@ import { listening, StartError } from "./start_error.ts";
 import { VERSION } from "./version.ts";
 
 const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
+
+/**
+ * Time after the first signal in which others are the same wish, in milliseconds. Started by `deno
+ * task`, or by it in npx, a process gets Ctrl-C from the terminal and again from each of them, within
+ * some milliseconds; nobody presses it twice in this time.
+ */
+const SAME_WISH_MS = 500;
 
 /** The status of a process ended by SIGINT, as shells count. */
 const INTERRUPTED = 130;
@@ -195,12 +202,13 @@ interface Signals extends Disposable {
   readonly first: Promise<string>;
 }
 
-/** Hears SIGINT and SIGTERM until disposed of; `again` is called at each one after the first. */
+/** Hears SIGINT and SIGTERM until disposed of; `again` is called when somebody asks once more. */
 function hearSignals(again: () => void): Signals {
   const first = Promise.withResolvers<string>();
-  let signals = 0;
+  let firstAt: number | undefined;
   const onSignal = () => {
-    if (++signals > 1) again();
+    firstAt ??= CLOCK.now();
+    if (CLOCK.now() - firstAt >= SAME_WISH_MS) again();
     first.resolve("signal");
   };
   Deno.addSignalListener("SIGINT", onSignal);

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { within } from "../support/arrivals.ts";
 import { PushClient } from "../support/push_client.ts";
 import { Relay } from "../support/relay.ts";
@@ -17,6 +17,8 @@ import { WebSocketClient } from "../support/websocket_client.ts";
 
 /** After a Close the service ends TCP within a second; the rest is for a busy machine. */
 const CLOSED_MS = 5_000;
+/** A person who asks again after a moment. */
+const AGAIN_MS = 1_000;
 const HELLO = `{"messageType":"hello","use_webpush":true}`;
 
 Deno.test("A device that says nothing is closed after the hello timeout", async () => {
@@ -93,15 +95,26 @@ Deno.test("SIGTERM lets a post that has begun finish, and keeps its message", as
   await back.notifications.next((one) => one.data !== undefined, { what: "the late message" });
 });
 
-Deno.test("A second signal ends the service at once, whatever still drains", async () => {
+Deno.test("A later signal ends the service at once, whatever still drains", async () => {
   await using service = await Service.start();
-  // Half a request keeps the drain waiting for the rest.
-  await using conn = await WebSocketClient.open({ port: service.endpointPort });
-  await conn.raw("POST /wpush/v1/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf");
   await using device = await PushClient.connect(service.deviceUrl);
+  const { endpoint } = await device.register();
+  // Half a post keeps the drain waiting for the rest.
+  await using conn = await WebSocketClient.open({ port: service.endpointPort });
+  const head = "Host: 127.0.0.1\r\nTTL: 60\r\nContent-Length: 100";
+  await conn.raw(`POST ${new URL(endpoint).pathname} HTTP/1.1\r\n${head}\r\n\r\nhalf`);
+  assertEquals((await post(endpoint, undefined, { ttlSeconds: 0 })).status, 201); // It has arrived.
   service.signal("SIGTERM");
   await device.ended; // The drain has begun.
+  await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
   service.signal("SIGTERM");
-  const { code } = await within(service.ended(), CLOSED_MS, "the second signal to end it");
+  const { code } = await within(service.ended(), CLOSED_MS, "the later signal to end it");
   assertEquals(code, 130); // As a shell counts SIGINT.
+});
+
+Deno.test("Signals of the same moment, as a terminal and deno task give one Ctrl-C, are one", async () => {
+  await using service = await Service.start();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGINT"] as const) service.signal(signal);
+  assertEquals(await service.ended(), { code: 0, signal: null });
+  assertStringIncludes(service.stderr, '"event":"stopped"');
 });
