@@ -7,6 +7,8 @@
  * @module
  */
 
+import { keysProblem } from "../actors/push/cluster/lease_keeper.ts";
+import type { NodeRecord } from "../actors/push/ports.ts";
 import { isLoopback } from "../transports/command_line/addresses.ts";
 import type { Finding } from "../transports/command_line/check_report.ts";
 import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
@@ -14,6 +16,7 @@ import type { Settings } from "../transports/command_line/settings.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { deliveryFindings } from "./check_delivery.ts";
 import { engineFindings } from "./check_engines.ts";
+import { keyDigest } from "./cluster.ts";
 import { openStore, storeText } from "./open_store.ts";
 import { listening, startError } from "./start_error.ts";
 import { readTls } from "./tls.ts";
@@ -22,27 +25,16 @@ const DAY_MS = 86_400_000;
 
 /** What was found, in the order in which a start would need it. */
 export async function checkNode(settings: Settings): Promise<readonly Finding[]> {
+  const keys = loadEndpointKeys(settings.data, settings.cryptoKeys);
   const findings: Finding[] = [
-    keyFinding(
-      "endpoint keys",
-      "crypto-keys",
-      loadEndpointKeys(settings.data, settings.cryptoKeys),
-    ),
+    keyFinding("endpoint keys", "crypto-keys", keys),
     keyFinding("API token", "api-token", loadApiToken(settings.data, settings.apiToken)),
-    await storeFinding(settings),
+    ...await storeFindings(settings, keys.kind === "ready" ? keys.secret.reveal() : []),
     ...await deliveryFindings(settings, Date.now()),
     ...await engineFindings(settings),
   ];
   findings.push(...certificateFindings(settings, Date.now()));
-  findings.push(
-    await portFinding("push endpoint", "endpoint-port", settings.host, settings.endpointPort),
-    await portFinding("device sockets", "device-port", settings.host, settings.devicePort),
-    await portFinding("API", "api-port", settings.host, settings.apiPort),
-  );
-  const { nodePort } = settings;
-  if (nodePort !== undefined) {
-    findings.push(await portFinding("node port", "node-port", settings.host, nodePort));
-  }
+  findings.push(...await portFindings(settings));
   if (!isLoopback(settings.host)) findings.push(addressFinding(settings));
   if (settings.broadcastUrl !== undefined) findings.push(await broadcastFinding(settings));
   return findings;
@@ -58,15 +50,33 @@ function keyFinding(
   return { what, outcome: "ok", detail: loaded.origin === "made" ? `made ${where}` : where };
 }
 
-async function storeFinding(settings: Settings): Promise<Finding> {
+async function storeFindings(
+  settings: Settings,
+  endpointKeys: readonly string[],
+): Promise<readonly Finding[]> {
   const what = "store";
   try {
     await using store = await openStore(settings, () => {});
     await store.messages.ping();
-    return { what, outcome: "ok", detail: `${storeText(settings)} reads and writes` };
+    const detail = `${storeText(settings)} reads and writes`;
+    const nodes = await store.cluster?.nodes();
+    return [
+      { what, outcome: "ok", detail },
+      ...nodes === undefined ? [] : [nodesFinding(nodes.alive, endpointKeys.map(keyDigest))],
+    ];
   } catch (error) {
-    return { what, outcome: "failed", detail: startError(error).message, setting: "store" };
+    return [{ what, outcome: "failed", detail: startError(error).message, setting: "store" }];
   }
+}
+
+/** Whether the nodes that work on the store let one with these keys join them. */
+function nodesFinding(alive: readonly NodeRecord[], keys: readonly string[]): Finding {
+  const what = "other nodes";
+  const problem = keysProblem(keys, alive);
+  if (problem !== undefined) {
+    return { what, outcome: "failed", detail: problem, setting: "crypto-keys" };
+  }
+  return { what, outcome: "ok", detail: `${alive.length} on the store` };
 }
 
 function certificateFindings(settings: Settings, nowMs: number): readonly Finding[] {
@@ -79,6 +89,22 @@ function certificateFindings(settings: Settings, nowMs: number): readonly Findin
     return { what, outcome: "warning", detail: warning, setting: "tls-cert" };
   });
   return warnings.length > 0 ? warnings : [{ what, outcome: "ok", detail }];
+}
+
+/** The ports this node would open: others may have those of roles that it has not. */
+async function portFindings(settings: Settings): Promise<readonly Finding[]> {
+  const { host, roles, endpointPort, devicePort, apiPort, nodePort } = settings;
+  const doors = [
+    ["push endpoint", "endpoint-port", roles.includes("endpoint") ? endpointPort : undefined],
+    ["device sockets", "device-port", roles.includes("devices") ? devicePort : undefined],
+    ["API", "api-port", roles.includes("api") ? apiPort : undefined],
+    ["node port", "node-port", nodePort],
+  ] as const;
+  const findings: Finding[] = [];
+  for (const [what, setting, port] of doors) {
+    if (port !== undefined) findings.push(await portFinding(what, setting, host, port));
+  }
+  return findings;
 }
 
 async function portFinding(

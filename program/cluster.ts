@@ -144,6 +144,6 @@ function isWebOrigin(text: string): boolean {
 }
 
 /** Names a key without telling it; half a SHA-256 is enough not to mistake one for another. */
-function keyDigest(key: string): string {
+export function keyDigest(key: string): string {
   return createHash("sha256").update(key).digest("hex").slice(0, 32);
 }

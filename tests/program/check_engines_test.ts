@@ -6,6 +6,7 @@ import type { Finding } from "../../transports/command_line/check_report.ts";
 import { parseCommandLine } from "../../transports/command_line/parse_command_line.ts";
 import { readTextFile } from "../../transports/command_line/read_file.ts";
 import { openPostgres, sql } from "../../transports/postgres/mod.ts";
+import { openRedisMessageStore } from "../../transports/redis_messages/mod.ts";
 import { migrateFor } from "../support/nodes_campaign.ts";
 import { startPostgres } from "../support/postgres_server.ts";
 import { startRedis } from "../support/redis_server.ts";
@@ -201,5 +202,45 @@ Deno.test("checkNode() tries the node port, and misses it where a store is share
       "failed",
       /^node-port: port \d+ is in use/,
     ],
+  ], test);
+});
+
+Deno.test("checkNode() tries the ports of the node's roles only", async (test) => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = `${taken.addr.port}`;
+  const shared = { store: "memory:", endpoint_url: "https://push.example" };
+  await assertFound([
+    ["all roles", { endpoint_port: port }, "push endpoint", "failed", /^endpoint-port: port/],
+    [
+      "no endpoint",
+      { ...shared, roles: "devices", endpoint_port: port },
+      "push endpoint",
+      "absent",
+      /^$/,
+    ],
+    ["no devices", { roles: "endpoint", device_port: port }, "device sockets", "absent", /^$/],
+    ["no API", { roles: "endpoint", api_port: port }, "API", "absent", /^$/],
+  ], test);
+});
+
+Deno.test("checkNode() tells whether the nodes on the store would let this one join", async (test) => {
+  await using redis = await startRedis();
+  const other = {
+    id: "node-1",
+    url: "http://127.0.0.1:8083",
+    roles: ["devices"],
+    version: "1",
+    keys: ["another key"],
+    startedAt: 0,
+  };
+  const fresh = redis.url("prefix=fresh");
+  const store = redis.url();
+  await using directory = await openRedisMessageStore({ url: store, userLifetimeSeconds: 60 });
+  await directory.renew(other, 600_000);
+  const refused = /^crypto-keys: the node http:\/\/127\.0\.0\.1:8083 of this store has other keys/;
+  await assertFound([
+    ["a store of one node", {}, "other nodes", "absent", /^$/],
+    ["a shared store without nodes", { store: fresh }, "other nodes", "ok", /^0 on the store$/],
+    ["a node with other keys", { store }, "other nodes", "failed", refused],
   ], test);
 });

@@ -112,12 +112,9 @@ async function enter(args: LeaseKeeperArgs): Promise<Nodes> {
   const { directory, record } = args;
   try {
     const nodes = await renew(args);
-    const other = nodes.alive.find((node) => !understand(node, record));
-    if (other === undefined) return nodes;
-    throw new OtherKeysError(
-      `crypto-keys: the node ${other.url ?? other.id} of this store has other keys. ` +
-        "Give all nodes the same; a new key is listed second everywhere before it becomes the first",
-    );
+    const problem = keysProblem(record.keys, nodes.alive);
+    if (problem === undefined) return nodes;
+    throw new OtherKeysError(problem);
   } catch (error) {
     // With the store away the lease ends by itself; why this node does not start is the other error.
     await directory.leave(record.id).catch(() => {});
@@ -125,9 +122,20 @@ async function enter(args: LeaseKeeperArgs): Promise<Nodes> {
   }
 }
 
+/** Why a node with keys of these names may not join these nodes; `undefined` when it may. */
+export function keysProblem(
+  keys: readonly string[],
+  nodes: readonly NodeRecord[],
+): string | undefined {
+  const other = nodes.find((node) => !understand(node.keys, keys));
+  if (other === undefined) return undefined;
+  return `crypto-keys: the node ${other.url ?? other.id} of this store has other keys. ` +
+    "Give all nodes the same; a new key is listed second everywhere before it becomes the first";
+}
+
 /** Whether each of two nodes knows the key with which the other makes endpoints. */
-function understand(one: NodeRecord, other: NodeRecord): boolean {
-  const knows = ({ keys }: NodeRecord, { keys: [first] }: NodeRecord) =>
+function understand(one: readonly string[], other: readonly string[]): boolean {
+  const knows = (keys: readonly string[], [first]: readonly string[]) =>
     first === undefined || keys.includes(first);
   return knows(one, other) && knows(other, one);
 }
