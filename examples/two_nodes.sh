@@ -31,7 +31,8 @@ as=
 if [ "$(id -u)" = 0 ]; then
   as="setpriv --reuid=postgres --regid=postgres --clear-groups"
   chmod a+x "$folder"
-  install -d -o postgres -g postgres "$folder/postgres"
+  # With this mode also when it is there already: PostgreSQL refuses a folder that others can read.
+  install -d -m 700 -o postgres -g postgres "$folder/postgres"
   $as test -x "$folder/postgres" ||
     fail "The user postgres cannot reach $folder. Name another folder, such as /tmp/two-nodes"
 else

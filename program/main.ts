@@ -45,7 +45,7 @@ async function run(command: Command, json: boolean): Promise<number> {
     return await runCommand(command, json);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    writeToStderr(`heliograph: ${error.message}.\n`);
+    writeToStderr(`heliograph: ${error.message}${error.message.endsWith("?") ? "" : "."}\n`);
     return error.status;
   }
 }
