@@ -27,10 +27,18 @@ const SCHEMES: Readonly<Record<string, Engine>> = {
   "rediss:": "redis",
 };
 
-/** What may stand behind `?`, with the form of its value. */
-const PARAMETERS: Readonly<Record<Engine, Readonly<Record<string, RegExp>>>> = {
-  postgres: { schema: /^[a-z_][a-z0-9_]{0,62}$/, sslmode: /^(disable|require|verify-full)$/ },
-  redis: { prefix: /^[a-z0-9_-]{1,32}$/, cluster: /^(true|false)$/ },
+/** What may stand behind `?`, with the form of its value, and in words. */
+const PARAMETERS: Readonly<
+  Record<Engine, Readonly<Record<string, readonly [form: RegExp, words: string]>>>
+> = {
+  postgres: {
+    schema: [/^[a-z_][a-z0-9_]{0,62}$/, "at most 63 of a-z, 0-9 and _, no digit first"],
+    sslmode: [/^(disable|require|verify-full)$/, "disable, require or verify-full"],
+  },
+  redis: {
+    prefix: [/^[a-z0-9_-]{1,32}$/, "at most 32 of a-z, 0-9, _ and -"],
+    cluster: [/^(true|false)$/, "true or false"],
+  },
 };
 
 const ADVICE: Readonly<Record<Engine, string>> = {
@@ -55,9 +63,11 @@ function parseAddress(text: string, engines: readonly Engine[]): Parsed<EngineAd
     return problem("has a path that is no number of a database");
   }
   for (const [name, given] of url.searchParams) {
-    const form = PARAMETERS[engine][name];
-    if (form === undefined) return problem(`has the unknown parameter ${name.slice(0, 32)}`);
-    if (!form.test(given)) return problem(`has a wrong ${name}`);
+    const known = PARAMETERS[engine];
+    const parameter = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (parameter === undefined) return problem(`has the unknown parameter ${name.slice(0, 32)}`);
+    const [form, words] = parameter;
+    if (!form.test(given)) return problem(`has a wrong ${name} (${words})`);
   }
   const shown = new URL(url);
   if (shown.password !== "") shown.password = "x";

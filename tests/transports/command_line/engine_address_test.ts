@@ -38,10 +38,14 @@ Deno.test("addresses of engines name what is wrong with them", () => {
     ["postgres://h/d/e", "without the name of a database"],
     ["postgres://h/d#x", "contains a fragment"],
     ["postgres://h/d?ssl=true", "has the unknown parameter ssl"],
-    ["postgres://h/d?schema=Bad-Name", "has a wrong schema"],
+    ["redis://h?constructor=1", "has the unknown parameter constructor"],
+    [
+      "postgres://h/d?schema=Bad-Name",
+      "has a wrong schema (at most 63 of a-z, 0-9 and _, no digit first)",
+    ],
     ["redis://h/name", "has a path that is no number of a database"],
-    ["redis://h?prefix=a:b", "has a wrong prefix"],
-    ["redis://h?cluster=3", "has a wrong cluster"],
+    ["redis://h?prefix=a:b", "has a wrong prefix (at most 32 of a-z, 0-9, _ and -)"],
+    ["redis://h?cluster=3", "has a wrong cluster (true or false)"],
   ];
   for (const [text, problem] of rows) {
     assertEquals(store.parse(text), { kind: "problem", problem }, text);
