@@ -89,7 +89,7 @@ function factRows(facts: ReadyFacts): readonly (readonly [string, string])[] {
     ...doors.flatMap(([role, term, url]) => roles.includes(role) ? [[term, url] as const] : []),
     ...(roles.length < ROLES.length ? [["roles", roles.join(", ")] as const] : []),
     ...(processes === undefined ? [] : [["processes", `${processes}`] as const]),
-    ["messages", store === "memory:" ? "in memory, lost when this process ends" : store],
+    ["store", store === "memory:" ? "in memory, lost when this process ends" : store],
   ];
 }
 

@@ -46,8 +46,8 @@ export const TOKEN_NAME_CHARS_MAX = 64;
 /** Milliseconds between two looks at `api-tokens.json`: a revoked token is refused that soon. */
 export const API_TOKENS_LOOK_MS = 1_000;
 
-/** Characters of one log value: enough for a reason, useless for smuggling a page into a log. */
-export const LOG_VALUE_CHARS_MAX = 200;
+/** Characters of one log value: enough for a reason with its advice, useless for smuggling a page into a log. */
+export const LOG_VALUE_CHARS_MAX = 400;
 
 /** Characters of a field's name in a log line. */
 export const LOG_NAME_CHARS_MAX = 60;
