@@ -44,15 +44,13 @@ type Name = "a" | "b";
 class Script implements AsyncDisposable {
   /** What it printed. */
   readonly printed = new Arrivals<string>();
-  readonly #root = Deno.makeTempDirSync({ prefix: "heliograph-script-" });
-  // With a space, as a person's folder may have.
-  readonly #folder = `${this.#root}/two nodes`;
+  readonly #folder: string;
   readonly #port = freePorts();
   readonly #child: Deno.ChildProcess;
   readonly #streams: Promise<unknown>;
 
-  constructor(serveOptions: string) {
-    Deno.chmodSync(this.#root, 0o755); // PostgreSQL's user comes by.
+  constructor(folder: string, serveOptions: string) {
+    this.#folder = folder;
     const path = `${new URL(".", `file://${Deno.execPath()}`).pathname}:${Deno.env.get("PATH")}`;
     // In a process group of its own, as a shell starts it.
     this.#child = new Deno.Command("setsid", {
@@ -132,7 +130,6 @@ class Script implements AsyncDisposable {
   /** Ends it, if it has not ended. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.interrupt().catch(() => {}); // It has ended.
-    await Deno.remove(this.#root, { recursive: true });
   }
 
   #pid(file: string): number {
@@ -140,7 +137,7 @@ class Script implements AsyncDisposable {
   }
 }
 
-Deno.test("examples/two_nodes.sh runs two nodes that outlive kill -9 of one, and ends with all it started", async () => {
+Deno.test("examples/two_nodes.sh runs two nodes that outlive kill -9 of one, ends with all it started, and starts again where it was", async () => {
   await using world = new AsyncDisposableStack();
   const { tls, caPem } = makeCertificate();
   const standIn = world.use(await startStandIn({ seed: SEED, accounts: MADE.accounts, tls }));
@@ -149,7 +146,11 @@ Deno.test("examples/two_nodes.sh runs two nodes that outlive kill -9 of one, and
   world.defer(() => Deno.remove(caFile));
   await Deno.writeTextFile(caFile, caPem);
   const trust = `--ca-file ${caFile} --allowed-push-origin ${standIn.origins.webpush}`;
-  const script = world.use(new Script(`${trust} --batches-max 1`));
+  const root = await Deno.makeTempDir({ prefix: "heliograph-script-" });
+  world.defer(() => Deno.remove(root, { recursive: true }));
+  await Deno.chmod(root, 0o755); // PostgreSQL's user comes by.
+  const folder = `${root}/two nodes`; // With a space, as a person's folder may have.
+  const script = world.use(new Script(folder, `${trust} --batches-max 1`));
   const page = world.use(new PushPage());
   await script.ready();
 
@@ -195,6 +196,10 @@ Deno.test("examples/two_nodes.sh runs two nodes that outlive kill -9 of one, and
   assertEquals(await script.interrupt(), 130);
   assertEquals(pids.filter(isAlive), []);
   for (const name of ["a", "b"] as const) assert(script.log(name).trimEnd().endsWith(ENDED), name);
+
+  const again = world.use(new Script(folder, trust));
+  await again.ready();
+  assertEquals(valueOf(await again.api("b").notification(id)).counts, counts);
 });
 
 /** The last event of a node that has handed back all it had. */
