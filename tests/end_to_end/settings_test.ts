@@ -137,8 +137,28 @@ Deno.test("No setting is forgotten here", async () => {
   const seen = Object.keys(world.settings).map((name) => name.replace(/-file$/, ""));
   const all = Object.values(SETTINGS).map(({ name }) => name);
   const unseen = all.filter((name) => !seen.includes(name));
-  assertEquals(unseen, ["tls-cert", "tls-key", "proxy-address", ...OF_DELIVERY]);
+  const others = ["tls-cert", "tls-key", "proxy-address", ...OF_DELIVERY, ...OF_NODES];
+  assertEquals(unseen.toSorted(), others.toSorted());
 });
+
+/**
+ * Settings of nodes and of the engines they share, seen in `two_nodes_test.ts`, `processes_test.ts`,
+ * `nodes_campaign_*_test.ts`, `../tables/engine_inputs_test.ts`, `../program/check_engines_test.ts` and
+ * `../program/engines_test.ts`.
+ */
+const OF_NODES: readonly string[] = [
+  "node-port",
+  "node-url",
+  "roles",
+  "processes",
+  "queue",
+  "store-ca-file",
+  "source",
+  "counters",
+  "results-database",
+  "results-database-rows",
+  "results-database-retention",
+];
 
 /** Settings of the delivery of notifications, seen in `delivery_settings_test.ts`. */
 const OF_DELIVERY: readonly string[] = [
