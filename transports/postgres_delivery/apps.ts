@@ -4,9 +4,10 @@
  * @module
  */
 
+import { platformNumber } from "../delivery_store/codes.ts";
 import type { App, AppListing, Credentials, Lane, Pause } from "../delivery_store/records.ts";
 import { Columns, type Postgres, type Row, sql } from "../postgres/mod.ts";
-import { platformColumn, platformNumber } from "./codes.ts";
+import { platformColumn } from "./codes.ts";
 import { CLEARED_AT_ONCE } from "./limits.ts";
 
 const APP = new Columns("app");

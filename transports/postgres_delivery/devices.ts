@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkKeys, platformNumber } from "../delivery_store/codes.ts";
 import type {
   DeliveryRow,
   Device,
@@ -21,7 +22,7 @@ import {
   statement,
   StoreError,
 } from "../postgres/mod.ts";
-import { checkKeys, platformColumn, platformNumber } from "./codes.ts";
+import { platformColumn } from "./codes.ts";
 import { DEVICE_RACES_MAX, DEVICES_MAX, PAGE_MAX, SORTED_DEVICES_MAX } from "./limits.ts";
 
 const DEVICE = new Columns("device");

@@ -4,10 +4,17 @@
  * @module
  */
 
+import {
+  checkKeys,
+  joinedKeys,
+  platformNumber,
+  PLATFORMS,
+  slices,
+} from "../delivery_store/codes.ts";
 import { createHash } from "node:crypto";
 import type { DirectRecipient } from "../delivery_store/records.ts";
 import { Columns, invariant, type Postgres, sql, StoreError } from "../postgres/mod.ts";
-import { batchMaxOf, checkKeys, KEYS_BYTES, platformNumber, PLATFORMS, slices } from "./codes.ts";
+import { batchMaxOf } from "./codes.ts";
 import { DIRECT_MAX, UNKNOWN_CALLS_MAX } from "./limits.ts";
 
 const NOTIFICATION = new Columns("notification");
@@ -40,12 +47,6 @@ export function partsOf(
       keys: platform === "webpush" ? joinedKeys(part) : null,
     }));
   });
-}
-
-function joinedKeys(recipients: readonly DirectRecipient[]): Uint8Array {
-  const joined = new Uint8Array(recipients.length * KEYS_BYTES);
-  for (const [place, { keys }] of recipients.entries()) joined.set(keys ?? [], place * KEYS_BYTES);
-  return joined;
 }
 
 /**

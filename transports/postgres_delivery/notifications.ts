@@ -4,8 +4,8 @@
  * @module
  */
 
+import { expandAt, firstState, namesOf } from "../delivery_store/codes.ts";
 import {
-  type Audience,
   type Campaign,
   type Counts,
   type Expandable,
@@ -49,8 +49,8 @@ export async function submit(postgres: Postgres, submission: Submission): Promis
     sql`SELECT kind, id FROM submit(${app}, ${id}, ${idempotencyKey}, ${digest},
       ${audience.kind === "direct" || audience.kind === "open"}, ${sendAt}, ${expiresAt},
       ${ratePerSecond}, ${firstState(audience, sendAt > createdAt)},
-      ${expandAt(audience, notification)}, ${createdAt}, ${JSON.stringify(notification)},
-      ${audience.kind}, ${namesIn(audience)},
+      ${expandAt(submission)}, ${createdAt}, ${JSON.stringify(notification)},
+      ${audience.kind}, ${namesOf(audience)},
       ${parts.map(({ platform }) => platform)}, ${parts.map(({ count }) => count)},
       ${parts.map(({ addresses }) => addresses)}, ${parts.map(({ keys }) => keys)})`,
   );
@@ -62,51 +62,6 @@ export async function submit(postgres: Postgres, submission: Submission): Promis
     case "conflict":
     case "no_app":
       return { kind };
-  }
-}
-
-function firstState(audience: Audience, later: boolean): string {
-  switch (audience.kind) {
-    case "open":
-      return "open";
-    case "direct":
-      return later ? "scheduled" : "sending";
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return later ? "scheduled" : "expanding";
-  }
-}
-
-/** When an audience is to be expanded; an open notification is closed by its end. */
-function expandAt(audience: Audience, { sendAt, expiresAt }: Notification): number | null {
-  switch (audience.kind) {
-    case "open":
-      return expiresAt;
-    case "direct":
-      return null;
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return sendAt;
-  }
-}
-
-/** The names in an audience, each once: direct recipients are in batches. */
-function namesIn(audience: Audience): readonly string[] {
-  switch (audience.kind) {
-    case "devices":
-      return [...new Set(audience.devices)];
-    case "users":
-      return [...new Set(audience.users)];
-    case "tags":
-      return [...new Set(audience.tags)];
-    case "all":
-    case "open":
-    case "direct":
-      return [];
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { KEYS_BYTES, platformNumber } from "../delivery_store/codes.ts";
 import { DEATHS_PER_DELIVERY } from "../delivery_store/limits.ts";
 import type {
   Claimed,
@@ -17,7 +18,7 @@ import type {
 } from "../delivery_store/records.ts";
 import { Columns, type Postgres, type Row, sql } from "../postgres/mod.ts";
 import { pauseOf } from "./apps.ts";
-import { KEYS_BYTES, platformColumn, platformNumber } from "./codes.ts";
+import { platformColumn } from "./codes.ts";
 import { CLAIM_MAX, DUE_MAX } from "./limits.ts";
 
 const BATCH = new Columns("batch");

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { platformNumber } from "../delivery_store/codes.ts";
 import { type BatchResult, type CommitOutcome, OUTCOMES } from "../delivery_store/records.ts";
 import {
   type Answer,
@@ -18,7 +19,6 @@ import {
   StoreError,
   type Transaction,
 } from "../postgres/mod.ts";
-import { platformNumber } from "./codes.ts";
 import { GROUP_RESULTS_MAX, GROUP_ROWS_MAX, GROUPS_MAX, RESULTS_WAITING_MAX } from "./limits.ts";
 
 const BATCH = new Columns("batch");

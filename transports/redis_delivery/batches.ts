@@ -4,6 +4,7 @@
  * @module
  */
 
+import { KEYS_BYTES, platformOf } from "../delivery_store/codes.ts";
 import { Buffer } from "node:buffer";
 import { DEATHS_PER_DELIVERY } from "../delivery_store/limits.ts";
 import {
@@ -22,15 +23,7 @@ import {
 import { invariant } from "../redis/errors.ts";
 import { damaged, integerField, optionalTextField, textField } from "../redis/hashes.ts";
 import { arrayReply, integerReply, optionalTextReply, textReply } from "../redis/replies.ts";
-import {
-  copyKeys,
-  KEYS_BYTES,
-  laneName,
-  laneOf,
-  parsed,
-  platformOf,
-  recipientOf,
-} from "./codes.ts";
+import { copyKeys, laneName, laneOf, parsed, recipientOf } from "./codes.ts";
 import { inSlices, type Keyspace, numberReply, textsReply } from "./keyspace.ts";
 import { CLAIM_MAX, DUE_MAX } from "./limits.ts";
 import { CLAIM } from "./scripts/claims.ts";

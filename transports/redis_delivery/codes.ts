@@ -9,39 +9,15 @@
  * @module
  */
 
+import { KEYS_BYTES, platformNumber, platformOf } from "../delivery_store/codes.ts";
 import { Buffer } from "node:buffer";
-import type {
-  Device,
-  DeviceRecord,
-  DirectRecipient,
-  Lane,
-  Platform,
-} from "../delivery_store/records.ts";
+import type { Device, DeviceRecord, Lane, Platform } from "../delivery_store/records.ts";
 import { damaged } from "../redis/hashes.ts";
-import { invariant } from "../redis/errors.ts";
-
-/** The platforms, in the order in which people see them; the place of each is its number in Redis. */
-export const PLATFORMS = ["apns", "fcm", "webpush"] as const;
-
-/** Bytes of a subscription's keys: `p256dh` and `auth` (RFC 8291 section 3.1). */
-export const KEYS_BYTES = 81;
 
 const LINE_BREAK = 10;
 const ACTIVE = 97;
 const INVALID = 105;
 const SUSPECT = 49;
-
-/** The number of a platform. */
-export function platformNumber(platform: Platform): number {
-  return PLATFORMS.indexOf(platform);
-}
-
-/** The platform of this number. */
-export function platformOf(number: number): Platform {
-  const platform = PLATFORMS[number];
-  invariant(platform !== undefined, `no platform has the number ${number}`);
-  return platform;
-}
 
 /** The name of a lane: a comma comes before all that may be in the name of an app, so names sort as apps do. */
 export function laneName({ app, platform }: Lane): string {
@@ -52,11 +28,6 @@ export function laneName({ app, platform }: Lane): string {
 export function laneOf(name: string): Lane {
   const comma = name.lastIndexOf(",");
   return { app: name.slice(0, comma), platform: platformOf(Number(name.slice(comma + 1))) };
-}
-
-/** Throws unless an address has the keys that its platform needs: callers have checked it. */
-export function checkKeys({ platform, keys }: Pick<DirectRecipient, "platform" | "keys">): void {
-  invariant(platform !== "webpush" || keys?.length === KEYS_BYTES, "a subscription without keys");
 }
 
 /** A text without line breaks. */

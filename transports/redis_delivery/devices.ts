@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkKeys, platformNumber, platformOf, slices } from "../delivery_store/codes.ts";
 import type {
   DeliveryRow,
   Device,
@@ -15,8 +16,8 @@ import type {
 import { invariant } from "../redis/errors.ts";
 import { damaged } from "../redis/hashes.ts";
 import { arrayReply, integerReply, optionalTextReply } from "../redis/replies.ts";
-import { checkKeys, deviceOf, escaped, platformNumber, platformOf, recordParts } from "./codes.ts";
-import { bufferReply, type Keyspace, numberReply, slices, textsReply } from "./keyspace.ts";
+import { deviceOf, escaped, recordParts } from "./codes.ts";
+import { bufferReply, type Keyspace, numberReply, textsReply } from "./keyspace.ts";
 import {
   DEVICES_AT_ONCE,
   DEVICES_MAX,

@@ -51,6 +51,7 @@
  * @module
  */
 
+import { slices } from "../delivery_store/codes.ts";
 import { Buffer } from "node:buffer";
 import { StoreError } from "../redis/errors.ts";
 import { type Hash, hashOf, hashOfNames } from "../redis/hashes.ts";
@@ -121,12 +122,6 @@ export class Keyspace {
     }
     return found;
   }
-}
-
-/** A list in slices of this size; the last one is smaller. */
-export function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
-  const count = Math.ceil(list.length / size);
-  return Array.from({ length: count }, (_, index) => list.slice(index * size, (index + 1) * size));
 }
 
 /** Calls a function for each item, so many at a time, and gives back what it gave. */

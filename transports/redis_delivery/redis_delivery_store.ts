@@ -20,6 +20,7 @@
  * @module
  */
 
+import { platformNumber, slices } from "../delivery_store/codes.ts";
 import type {
   App,
   AppListing,
@@ -58,10 +59,9 @@ import { openRedis, type Redis, type RedisScript } from "../redis/redis.ts";
 import { arrayReply, integerReply, optionalTextReply, textReply } from "../redis/replies.ts";
 import { claimSchema } from "../redis/schema.ts";
 import { batchName, claim, commit, load, readLanes } from "./batches.ts";
-import { platformNumber } from "./codes.ts";
 import { invalidate, readDevice, readDevicesPage, saveDevices } from "./devices.ts";
 import { bury, readDeadLetters, readExpandable } from "./housekeeping.ts";
-import { Keyspace, numberReply, slices } from "./keyspace.ts";
+import { Keyspace, numberReply } from "./keyspace.ts";
 import {
   BATCH_RECIPIENTS_MAX,
   CHUNK_LOOKS_MAX,

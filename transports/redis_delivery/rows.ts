@@ -7,6 +7,7 @@
  * @module
  */
 
+import { platformOf } from "../delivery_store/codes.ts";
 import {
   type DeliveriesPage,
   type DeliveryRow,
@@ -15,7 +16,7 @@ import {
 } from "../delivery_store/records.ts";
 import { damaged, type Hash, hashOf, integerField, textField } from "../redis/hashes.ts";
 import { arrayReply, textReply } from "../redis/replies.ts";
-import { deviceOf, parsed, platformOf } from "./codes.ts";
+import { deviceOf, parsed } from "./codes.ts";
 import { inSlices, type Keyspace, textsReply } from "./keyspace.ts";
 import { PAGE_MAX } from "./limits.ts";
 

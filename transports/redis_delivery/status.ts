@@ -4,6 +4,7 @@
  * @module
  */
 
+import { PLATFORMS } from "../delivery_store/codes.ts";
 import {
   type App,
   type AppListing,
@@ -26,7 +27,7 @@ import {
   textField,
 } from "../redis/hashes.ts";
 import { arrayReply } from "../redis/replies.ts";
-import { laneOf, parsed, PLATFORMS } from "./codes.ts";
+import { laneOf, parsed } from "./codes.ts";
 import { inSlices, type Keyspace, numberReply, textsReply } from "./keyspace.ts";
 import { STATUS, STATUS_FIELDS, TALLY_FIELDS } from "./scripts/status.ts";
 

@@ -4,20 +4,22 @@
  * @module
  */
 
+import {
+  checkKeys,
+  expandAt,
+  firstState,
+  namesOf,
+  platformNumber,
+  PLATFORMS,
+  slices,
+} from "../delivery_store/codes.ts";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import type {
-  Audience,
-  DirectRecipient,
-  NotificationState,
-  Submission,
-  SubmitOutcome,
-} from "../delivery_store/records.ts";
+import type { DirectRecipient, Submission, SubmitOutcome } from "../delivery_store/records.ts";
 import { invariant, StoreError } from "../redis/errors.ts";
 import type { Argument } from "../redis/redis.ts";
 import { arrayReply, textReply } from "../redis/replies.ts";
-import { checkKeys, platformNumber, PLATFORMS } from "./codes.ts";
-import { type Keyspace, slices } from "./keyspace.ts";
+import type { Keyspace } from "./keyspace.ts";
 import {
   ADDED_TTL_MS,
   BATCH_RECIPIENTS_MAX,
@@ -46,7 +48,7 @@ export async function submit(keys: Keyspace, submission: Submission): Promise<Su
       sendAt,
       expiresAt,
       ratePerSecond ?? "",
-      expandAt(audience, submission),
+      expandAt(submission) ?? "",
       createdAt,
       JSON.stringify(notification),
       audience.kind,
@@ -65,51 +67,6 @@ export async function submit(keys: Keyspace, submission: Submission): Promise<Su
       return { kind };
   }
   invariant(false, `a submission came to "${kind}"`);
-}
-
-function firstState(audience: Audience, later: boolean): NotificationState {
-  switch (audience.kind) {
-    case "open":
-      return "open";
-    case "direct":
-      return later ? "scheduled" : "sending";
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return later ? "scheduled" : "expanding";
-  }
-}
-
-/** When an audience is to be expanded; an open notification is closed by its end. */
-function expandAt(audience: Audience, { notification }: Submission): number | "" {
-  switch (audience.kind) {
-    case "open":
-      return notification.expiresAt;
-    case "direct":
-      return "";
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return notification.sendAt;
-  }
-}
-
-/** The names of an audience, each once. */
-function namesOf(audience: Audience): readonly string[] {
-  switch (audience.kind) {
-    case "devices":
-      return [...new Set(audience.devices)];
-    case "users":
-      return [...new Set(audience.users)];
-    case "tags":
-      return [...new Set(audience.tags)];
-    case "all":
-    case "open":
-    case "direct":
-      return [];
-  }
 }
 
 /** Direct recipients as scripts take them: sizes of batches, then platform, count, addresses and keys of each chunk. */

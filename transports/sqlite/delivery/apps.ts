@@ -4,10 +4,10 @@
  * @module
  */
 
+import { platformNumber } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Lane, Platform } from "../../delivery_store/records.ts";
 import { integerColumn } from "../rows.ts";
-import { platformNumber } from "./codes.ts";
 
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);

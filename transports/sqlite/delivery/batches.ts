@@ -4,12 +4,19 @@
  * @module
  */
 
+import {
+  checkKeys,
+  joinedKeys,
+  platformNumber,
+  PLATFORMS,
+  slices,
+} from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { DirectRecipient, Platform } from "../../delivery_store/records.ts";
 import { invariant } from "../errors.ts";
 import { integerColumn, optionalNumberColumn, type Row, textColumn } from "../rows.ts";
 import type { Apps } from "./apps.ts";
-import { batchMaxOf, checkKeys, KEYS_BYTES, platformNumber, PLATFORMS } from "./codes.ts";
+import { batchMaxOf } from "./codes.ts";
 import { BATCH_RECIPIENTS_MAX, DIRECT_MAX } from "./limits.ts";
 
 function prepare(database: DatabaseSync) {
@@ -207,16 +214,4 @@ export class Batches {
       .run(seq, lane, chunk, numbers.length, attempt, dueAt, virtualTime);
     this.#sql.addRecipients.run(lastInsertRowid, JSON.stringify(numbers));
   }
-}
-
-/** A list in slices of this size; the last one is smaller. */
-function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
-  const count = Math.ceil(list.length / size);
-  return Array.from({ length: count }, (_, index) => list.slice(index * size, (index + 1) * size));
-}
-
-function joinedKeys(recipients: readonly DirectRecipient[]): Uint8Array {
-  const joined = new Uint8Array(recipients.length * KEYS_BYTES);
-  for (const [place, { keys }] of recipients.entries()) joined.set(keys ?? [], place * KEYS_BYTES);
-  return joined;
 }

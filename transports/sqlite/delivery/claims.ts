@@ -9,6 +9,7 @@
  * @module
  */
 
+import { platformOf } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ClaimedBatch, ClaimRequest, Lease } from "../../delivery_store/records.ts";
 import {
@@ -19,7 +20,6 @@ import {
   textColumn,
 } from "../rows.ts";
 import { type Batches, dueAtOf, ownerOf } from "./batches.ts";
-import { platformOf } from "./codes.ts";
 import { DEATHS_PER_DELIVERY } from "../../delivery_store/limits.ts";
 import { CLAIM_MAX, DUE_MAX } from "./limits.ts";
 import type { Outcomes } from "./operations.ts";

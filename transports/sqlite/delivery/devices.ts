@@ -4,12 +4,12 @@
  * @module
  */
 
+import { checkKeys, platformNumber } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { DeliveryRow, DeviceRecord, UnsavedDevices } from "../../delivery_store/records.ts";
 import { invariant } from "../errors.ts";
 import { integerColumn, optionalTextColumn, type Row } from "../rows.ts";
 import type { Apps } from "./apps.ts";
-import { checkKeys, platformNumber } from "./codes.ts";
 import { DEVICES_MAX, TAGS_REMEMBERED_MAX } from "./limits.ts";
 
 function prepare(database: DatabaseSync) {

@@ -12,12 +12,12 @@
  * @module
  */
 
+import { platformNumber, PLATFORMS } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Audience, Expanded } from "../../delivery_store/records.ts";
 import { invariant } from "../errors.ts";
 import { integerColumn, optionalNumberColumn, type Row, textColumn } from "../rows.ts";
 import { type Batches, type BatchOwner, ownerOf } from "./batches.ts";
-import { platformNumber, PLATFORMS } from "./codes.ts";
 import { EXPAND_MAX, RANGE_MAX, RANGES_MAX } from "./limits.ts";
 import type { Notifications } from "./notifications.ts";
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { platformOf } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   type Counts,
@@ -24,7 +25,7 @@ import {
   type Row,
   textColumn,
 } from "../rows.ts";
-import { outcomeOf, platformOf } from "./codes.ts";
+import { outcomeOf } from "./codes.ts";
 import { PAGE_MAX } from "./limits.ts";
 
 /** The columns of a notification's status. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { expandAt, firstState } from "../../delivery_store/codes.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type {
   Audience,
@@ -74,7 +75,7 @@ export class Notifications {
       expiresAt,
       notification.ratePerSecond ?? null,
       firstState(audience, sendAt > createdAt),
-      expandAt(audience, submission),
+      expandAt(submission),
     ));
     this.#sql.addCampaign.run(owner.seq, JSON.stringify(notification), keptAudience(audience));
     if (audience.kind === "direct") this.#batches.addDirect(owner, audience.recipients);
@@ -117,35 +118,6 @@ export class Notifications {
     this.#batches.cancelWaiting(seq);
     this.#batches.endIfDone(seq, now);
     return "cancelled";
-  }
-}
-
-function firstState(audience: Audience, later: boolean): string {
-  switch (audience.kind) {
-    case "open":
-      return "open";
-    case "direct":
-      return later ? "scheduled" : "sending";
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return later ? "scheduled" : "expanding";
-  }
-}
-
-/** When an audience is to be expanded; an open notification is closed by its end. */
-function expandAt(audience: Audience, { notification }: Submission): number | null {
-  switch (audience.kind) {
-    case "open":
-      return notification.expiresAt;
-    case "direct":
-      return null;
-    case "devices":
-    case "users":
-    case "tags":
-    case "all":
-      return notification.sendAt;
   }
 }
 

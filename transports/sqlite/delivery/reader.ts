@@ -9,6 +9,7 @@
  * @module
  */
 
+import { KEYS_BYTES, platformOf } from "../../delivery_store/codes.ts";
 import { Buffer } from "node:buffer";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type {
@@ -37,7 +38,6 @@ import {
 } from "../rows.ts";
 import { openForReading } from "../schema.ts";
 import { receiptReader } from "../transactions.ts";
-import { KEYS_BYTES, platformOf } from "./codes.ts";
 import { PAGE_MAX, SORTED_DEVICES_MAX } from "./limits.ts";
 import { NotificationReader } from "./notification_reader.ts";
 import type { Outcome } from "./operations.ts";
