@@ -79,11 +79,8 @@ export async function openNodePipeline(
   const resources = opening.move();
   return {
     ...{ pipeline, store, engines: engines.parts },
-    async abandon(lost, now) {
-      // The leases on sinks are the store's, wherever batches wait.
-      const batches = await store.abandon(lost, now);
-      return queue === store ? batches : await queue.abandon(lost, now);
-    },
+    // A queue elsewhere has the store end what is the store's: the leases on sinks.
+    abandon: (lost, now) => queue.abandon(lost, now),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
