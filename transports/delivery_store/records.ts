@@ -341,6 +341,28 @@ export interface Tally extends Lane {
   readonly retries: number;
 }
 
+/** What ended on one platform in one step of the history. */
+export interface HistorySlot {
+  /** The step's first second, of those since 1970. */
+  readonly second: number;
+  /** The platform. */
+  readonly platform: Platform;
+  /** How many ended how. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** Recipients that were to be tried again after a request. */
+  readonly retries: number;
+}
+
+/** Which part of the history, in seconds since 1970. */
+export interface HistorySpan {
+  /** The first second; a multiple of the step. */
+  readonly from: number;
+  /** The first second after it; a multiple of the step. */
+  readonly to: number;
+  /** Seconds summed in one slot of the answer; a multiple of 10, as finely as the store keeps them. */
+  readonly stepSeconds: number;
+}
+
 /** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
 export type SinkLog = "rows" | "tallies";
 

@@ -17,6 +17,7 @@ import {
   type DeliveryRow,
   type Device,
   type DirectRecipient,
+  type HistorySlot,
   type Notification,
   type NotificationState,
   type Outcome,
@@ -134,6 +135,10 @@ export interface Disk {
   tallies: Tally[];
   lastTally: number;
   readonly sinks: Map<string, SinkEntry>;
+  /** What ended when, in slots of ten seconds. */
+  history: readonly HistorySlot[];
+  /** The position of the newest row about the device with this number. */
+  readonly lastRows: Map<number, number>;
   readonly letters: DeadLetter[];
 }
 
@@ -160,6 +165,8 @@ export function emptyDisk(): Disk {
     tallies: [],
     lastTally: 0,
     sinks: new Map(),
+    history: [],
+    lastRows: new Map(),
     letters: [],
   };
 }

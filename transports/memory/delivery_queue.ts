@@ -252,11 +252,12 @@ function addRemainders(
 
 function recordRows(
   disk: Disk,
-  { notification }: NotificationEntry,
+  { notification, direct }: NotificationEntry,
   platform: Platform,
   { rows, attempts, at }: BatchResult,
 ): void {
   for (const row of rows) {
+    if (direct.length === 0) disk.lastRows.set(row.number, disk.lastPosition + 1);
     disk.rows.push({
       ...row,
       position: ++disk.lastPosition,

@@ -36,6 +36,8 @@ import type {
   DirectRecipient,
   Expandable,
   Expanded,
+  HistorySlot,
+  HistorySpan,
   Lane,
   LaneStatus,
   Lease,
@@ -52,6 +54,7 @@ import type {
 import { type CallOf, Calls, type Fault } from "./calls.ts";
 import { appOf, lanesOf, listApps, removeApp, saveApp } from "./delivery_apps.ts";
 import { devicesPage, invalidate, removeDevice, saveDevices } from "./delivery_devices.ts";
+import { addToHistory, historyOf, lastOutcomes } from "./delivery_history.ts";
 import { type Disk, emptyDisk, laneOf, type StoredRow } from "./delivery_disk.ts";
 import {
   addRecipients,
@@ -339,6 +342,24 @@ export class MemoryDeliveryStore implements AsyncDisposable {
   /** Remembers how far a sink has come; it never goes back. */
   saveSinkPosition(name: string, position: number): Promise<void> {
     return this.#call("saveSinkPosition", () => saveSinkPosition(this.#disk, name, position));
+  }
+
+  /**
+   * Adds a page of tallies, at most 1,000 in the order of positions, to the history, each once: those at or
+   * before the position of the sink `history` have been counted. What is older than 48 hours is forgotten.
+   */
+  addToHistory(tallies: readonly Tally[]): Promise<void> {
+    return this.#call("addToHistory", () => addToHistory(this.#disk, tallies, this.#now()));
+  }
+
+  /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
+  history(span: HistorySpan): Promise<readonly HistorySlot[]> {
+    return this.#call("history", () => historyOf(this.#disk, span));
+  }
+
+  /** The newest row about each of at most 1,000 devices, by place; `undefined` when there is none any more. */
+  lastOutcomes(devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
+    return this.#call("lastOutcomes", () => lastOutcomes(this.#disk, devices));
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */

@@ -29,6 +29,8 @@ import type {
   DirectRecipient,
   Expandable,
   Expanded,
+  HistorySlot,
+  HistorySpan,
   Lane,
   LaneStatus,
   Lease,
@@ -276,6 +278,24 @@ export class PostgresDeliveryStore implements AsyncDisposable {
   /** Remembers how far a sink has come; it never goes back. */
   saveSinkPosition(name: string, position: number): Promise<void> {
     return logs.saveSinkPosition(this.#postgres, name, position);
+  }
+
+  /**
+   * Adds a page of tallies, at most 1,000 in the order of positions, to the history, each once: those at or
+   * before the position of the sink `history` have been counted. What is older than 48 hours is forgotten.
+   */
+  addToHistory(_tallies: readonly Tally[]): Promise<void> {
+    return Promise.reject(new Error("This store keeps no history yet"));
+  }
+
+  /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
+  history(_span: HistorySpan): Promise<readonly HistorySlot[]> {
+    return Promise.reject(new Error("This store keeps no history yet"));
+  }
+
+  /** The newest row about each of at most 1,000 devices, by place; `undefined` when there is none any more. */
+  lastOutcomes(_devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
+    return Promise.reject(new Error("This store keeps no history yet"));
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */

@@ -208,6 +208,28 @@ export interface Tally extends Lane {
   readonly retries: number;
 }
 
+/** What ended on one platform in one step of the history. */
+export interface HistorySlot {
+  /** The step's first second, of those since 1970. */
+  readonly second: number;
+  /** The platform. */
+  readonly platform: Platform;
+  /** How many ended how. */
+  readonly outcomes: Readonly<Record<Outcome, number>>;
+  /** Recipients that were to be tried again after a request. */
+  readonly retries: number;
+}
+
+/** Which part of the history, in seconds since 1970. */
+export interface HistorySpan {
+  /** The first second; a multiple of the step. */
+  readonly from: number;
+  /** The first second after it; a multiple of the step. */
+  readonly to: number;
+  /** Seconds summed in one slot of the answer; a multiple of 10, as finely as the store keeps them. */
+  readonly stepSeconds: number;
+}
+
 /** The two logs that sinks follow: rows of deliveries, and tallies of batches. */
 export type SinkLog = "rows" | "tallies";
 
@@ -356,6 +378,20 @@ export interface DeliveryStore {
   claimSink(claim: SinkClaim): Promise<number | undefined>;
   /** Remembers how far a sink has come; it never goes back. */
   saveSinkPosition(name: string, position: number): Promise<void>;
+  /**
+   * Adds a page of tallies, at most 1,000 in the order of positions, to the history of what ended when:
+   * slots of ten seconds by the time of recording, kept for 48 hours by the store's clock. Tallies at or
+   * before the position of the sink `history` have been counted; that position is moved in the same
+   * transaction, so that each counts once, whoever adds it how often.
+   */
+  addToHistory(tallies: readonly Tally[]): Promise<void>;
+  /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
+  history(span: HistorySpan): Promise<readonly HistorySlot[]>;
+  /**
+   * The newest row that was recorded about each of at most 1,000 devices, by place; `undefined` when there
+   * is none, or it has been swept: never an older one in its place.
+   */
+  lastOutcomes(devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]>;
   /** Sets aside an entry that no node can use, with the reason, for people. */
   bury(entry: DeadLetter): Promise<void>;
   /** Entries set aside, newest first. */
