@@ -18,7 +18,7 @@ import {
   readRecipient,
   type SubscriptionChecks,
 } from "./device_input.ts";
-import { type InputProblem, type Read, readInput, shown } from "./input.ts";
+import { readInput, shown } from "./input.ts";
 import { DEVICES_STEP } from "./input_limits.ts";
 import { type InputSchemas, inputSchemas } from "./input_schemas.ts";
 import {
@@ -35,6 +35,20 @@ import { type Rates, rateSince, ratesOf } from "./rates.ts";
 import { type DeviceRecord, type DirectRecipient, type Platform, PLATFORMS } from "./records.ts";
 import type { Bar } from "./sinks/monitor.ts";
 import type { DeliveryStore, Lane } from "./store.ts";
+import {
+  conflict,
+  type ImportedRows,
+  type InputRow,
+  noApp,
+  noDevice,
+  noNotification,
+  ok,
+  prefixed,
+  refuse,
+  type Reply,
+  sorted,
+  unknownApp,
+} from "./reply.ts";
 import { readSubmission } from "./submission.ts";
 import {
   type AppView,
@@ -53,36 +67,6 @@ import {
   type NotificationView,
   notificationView,
 } from "./views.ts";
-
-/** Why a request was refused. */
-export type Refused =
-  /** It is wrong, in these places. */
-  | { readonly kind: "invalid"; readonly problems: readonly InputProblem[] }
-  /** There is too much in one call. */
-  | { readonly kind: "too_many"; readonly message: string }
-  /** What it is about is not there. */
-  | { readonly kind: "unknown"; readonly message: string }
-  /** It does not fit what is there. */
-  | { readonly kind: "conflict"; readonly message: string };
-
-/** What a request came to. */
-export type Reply<T> = { readonly kind: "ok"; readonly value: T } | Refused;
-
-/** A row of an import with its place in what the caller gave. */
-export interface InputRow {
-  /** Its line, from 1. */
-  readonly line: number;
-  /** What stands there. */
-  readonly value: unknown;
-}
-
-/** What a part of an import came to. */
-export interface ImportedRows {
-  /** Rows that are stored. */
-  readonly imported: number;
-  /** The others, by line. */
-  readonly failed: readonly { readonly line: number; readonly problems: readonly InputProblem[] }[];
-}
 
 /** How the pipeline is loaded. */
 export interface PipelineStatus {
@@ -422,53 +406,3 @@ export class DeliveryService {
 
 const TAKEN = "is taken by a device of another app";
 const CLOSED = "the notification is not open any more";
-
-function ok<T>(value: T): { readonly kind: "ok"; readonly value: T } {
-  return { kind: "ok", value };
-}
-
-function refuse({ problems }: { readonly problems: readonly InputProblem[] }): Refused {
-  return { kind: "invalid", problems };
-}
-
-function conflict(message: string): Refused {
-  return { kind: "conflict", message };
-}
-
-function noApp(name: string): Refused {
-  return { kind: "unknown", message: `there is no app ${shown(name)}` };
-}
-
-function noDevice(id: string): Refused {
-  return { kind: "unknown", message: `there is no device ${shown(id)}` };
-}
-
-function noNotification(id: string): Refused {
-  return { kind: "unknown", message: `there is no notification ${shown(id)}` };
-}
-
-function unknownApp(name: string): InputProblem {
-  return { path: "app", message: `there is no app ${shown(name)}` };
-}
-
-function prefixed(path: string, problems: readonly InputProblem[]): readonly InputProblem[] {
-  return problems.map(({ message }) => ({ path, message }));
-}
-
-/** Rows that can be read, and what is wrong with the others. */
-function sorted<T>(
-  rows: readonly InputRow[],
-  read: (value: unknown) => Read<T>,
-): {
-  readonly good: readonly { readonly line: number; readonly value: T }[];
-  readonly failed: { readonly line: number; readonly problems: readonly InputProblem[] }[];
-} {
-  const good: { readonly line: number; readonly value: T }[] = [];
-  const failed: { readonly line: number; readonly problems: readonly InputProblem[] }[] = [];
-  for (const { line, value } of rows) {
-    const outcome = read(value);
-    if (outcome.kind === "value") good.push({ line, value: outcome.value });
-    else failed.push({ line, problems: outcome.problems });
-  }
-  return { good, failed };
-}

@@ -21,6 +21,7 @@ export type { Query } from "./page_input.ts";
 export type * from "./ports.ts";
 export type { PlatformRates, Rates } from "./rates.ts";
 export * from "./records.ts";
+export type { ImportedRows, InputRow, Refused, Reply } from "./reply.ts";
 export * from "./job.ts";
 export * from "./router.ts";
 export * from "./settle.ts";
