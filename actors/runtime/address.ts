@@ -120,7 +120,7 @@ export abstract class Address implements Callee, Watchable {
   }
 
   /** Messages that wait. */
-  protected get queued(): number {
+  get queued(): number {
     return this.#mailbox === undefined ? 0 : this.#mailbox.length;
   }
 

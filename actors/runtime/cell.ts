@@ -20,7 +20,7 @@ import { Incarnation, LaterReply, type Notice, release } from "./incarnation.ts"
 import { CRASH_TEXT_CHARS, SHUTDOWN_MS, TURN_MESSAGES_MAX } from "./limits.ts";
 import type { Runnable } from "./scheduler.ts";
 import { CallbackTimer } from "./timers.ts";
-import type { ActorNode, HaltIntent, NodeState, Owner, Part } from "./tree.ts";
+import type { ActorNode, CrashNote, HaltIntent, NodeState, Owner, Part } from "./tree.ts";
 
 /** What a cell is made of, beside its actor. */
 export interface CellOptions {
@@ -63,7 +63,7 @@ export class Cell extends Address implements Part, Runnable {
   #handled = 0;
   #watchers: Set<Watcher> | undefined = undefined;
   #exit: Exit | undefined = undefined;
-  #lastCrash: string | undefined = undefined;
+  #lastCrash: CrashNote | undefined = undefined;
   #deadline: CallbackTimer | undefined = undefined;
 
   /**
@@ -162,7 +162,7 @@ export class Cell extends Address implements Part, Runnable {
       path: this.path,
       actor: this.behaviour.name,
       state: this.#state(),
-      busy: this.#phase === "running" && this.#activity === "busy",
+      busy: this.busy,
       mailbox: {
         length: this.queued,
         capacity: this.behaviour.mailbox.capacity,
@@ -171,9 +171,27 @@ export class Cell extends Address implements Part, Runnable {
       restarts: Math.max(0, this.#incarnations - 1),
       handled: this.#handled,
       perSecond: elapsedMs > 0 ? handled * 1_000 / elapsedMs : 0,
-      lastCrash: this.#lastCrash,
+      lastCrash: this.#lastCrash?.text,
+      lastCrashAt: this.#lastCrash?.at,
       children: this.#incarnation?.children.map((child) => child.inspect()) ?? [],
     };
+  }
+
+  // What its pool sums up without looking at each child's node: thousands are read in a pass.
+
+  /** Messages handled, notices of the system lane included. */
+  get handled(): number {
+    return this.#handled;
+  }
+
+  /** Whether it awaits a handler's promise. */
+  get busy(): boolean {
+    return this.#phase === "running" && this.#activity === "busy";
+  }
+
+  /** The last crash, if there was one. */
+  get lastCrash(): CrashNote | undefined {
+    return this.#lastCrash;
   }
 
   #state(): NodeState {
@@ -240,7 +258,7 @@ export class Cell extends Address implements Part, Runnable {
    */
   crash(incarnation: Incarnation, error: unknown): boolean {
     if (incarnation.retired) return false;
-    this.#lastCrash = errorText(error).slice(0, CRASH_TEXT_CHARS);
+    this.#noteCrash(error);
     if (this.core.listening) {
       const number = incarnation.incarnation;
       this.core.emit({ type: "crashed", path: this.path, incarnation: number, error });
@@ -411,7 +429,10 @@ export class Cell extends Address implements Part, Runnable {
         await release(next);
       } catch (error) {
         this.core.emit({ type: "release_failed", path: this.path, error });
-        if (last.kind !== "crashed") last = { kind: "crashed", error };
+        if (last.kind !== "crashed") {
+          last = { kind: "crashed", error };
+          this.#noteCrash(error);
+        }
       }
       if (over()) return;
     }
@@ -419,10 +440,15 @@ export class Cell extends Address implements Part, Runnable {
   }
 
   #crashedWhileEnding(error: unknown): Exit {
-    this.#lastCrash = errorText(error).slice(0, CRASH_TEXT_CHARS);
+    this.#noteCrash(error);
     const incarnation = this.#incarnations;
     this.core.emit({ type: "crashed", path: this.path, incarnation, error });
     return { kind: "crashed", error };
+  }
+
+  #noteCrash(error: unknown): void {
+    const text = errorText(error).slice(0, CRASH_TEXT_CHARS);
+    this.#lastCrash = { text, at: this.core.clock.wallNow() };
   }
 
   #die(): void {

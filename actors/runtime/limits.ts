@@ -73,5 +73,8 @@ export const CRASH_TEXT_CHARS = 200;
 /** Children of a pool listed one by one in the live tree; a larger pool shows counts only. */
 export const TREE_POOL_CHILDREN_MAX = 100;
 
+/** Classes of a pool's children by messages waiting, each twice as wide as the one before; the last is 128 and more, the most a connection's mailbox holds. */
+export const TREE_DEPTH_CLASSES = 9;
+
 /** Restarts a window may allow, and so the times it remembers. */
 export const INTENSITY_RESTARTS_MAX = 10_000;

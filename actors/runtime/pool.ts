@@ -13,9 +13,14 @@ import type { Exit, Ref } from "./actor.ts";
 import { Cell } from "./cell.ts";
 import type { Core } from "./core.ts";
 import { invariant } from "./errors.ts";
-import { POOL_CHILDREN_MAX, SHUTDOWN_MS, TREE_POOL_CHILDREN_MAX } from "./limits.ts";
+import {
+  POOL_CHILDREN_MAX,
+  SHUTDOWN_MS,
+  TREE_DEPTH_CLASSES,
+  TREE_POOL_CHILDREN_MAX,
+} from "./limits.ts";
 import { CallbackTimer } from "./timers.ts";
-import type { ActorNode, HaltIntent, NodeState, Owner, Part, PoolNode } from "./tree.ts";
+import type { ActorNode, CrashNote, HaltIntent, NodeState, Owner, Part, PoolNode } from "./tree.ts";
 
 /** The handle of a pool: what its siblings get among their refs. */
 export interface Pool<out P, in A> {
@@ -55,6 +60,11 @@ export class PoolPart implements Part, Owner {
   #state: NodeState = "starting";
   #started = 0;
   #crashed = 0;
+  /** Messages handled by children that have ended. */
+  #handledBefore = 0;
+  #lastCrash: CrashNote | undefined = undefined;
+  /** The sums when the tree was last read. */
+  #sample: { readonly at: number; readonly handled: number } | undefined = undefined;
   readonly #deadline: CallbackTimer = new CallbackTimer(() => this.#killAll());
 
   /**
@@ -135,12 +145,16 @@ export class PoolPart implements Part, Owner {
   halted(part: Part, exit: Exit): void {
     if (!(part instanceof Cell)) return;
     this.#children.delete(part);
-    if (exit.kind === "crashed") this.#crashed++;
+    this.#handledBefore += part.handled;
+    if (exit.kind === "crashed") {
+      this.#crashed++;
+      this.#lastCrash = part.lastCrash;
+    }
     part.bury(exit);
     if (this.#state === "stopping" && this.#children.size === 0) this.#halted();
   }
 
-  /** What the live tree shows of it. */
+  /** What the live tree shows of it: sums over all children, and the children themselves if they are few. */
   inspect(): PoolNode {
     const listed = this.#children.size <= TREE_POOL_CHILDREN_MAX;
     const children: readonly ActorNode[] = listed
@@ -155,8 +169,34 @@ export class PoolPart implements Part, Owner {
       childrenMax: this.#options.childrenMax,
       started: this.#started,
       crashed: this.#crashed,
+      ...this.#load(),
+      lastCrash: this.#lastCrash?.text,
+      lastCrashAt: this.#lastCrash?.at,
       children,
     };
+  }
+
+  /** One pass over the children that allocates nothing for each: there may be hundreds of thousands. */
+  #load(): Pick<PoolNode, "handled" | "perSecond" | "waiting" | "busy" | "depths"> {
+    const depths = new Array<number>(TREE_DEPTH_CLASSES).fill(0);
+    let handled = this.#handledBefore;
+    let waiting = 0;
+    let busy = 0;
+    for (const child of this.#children) {
+      const { queued } = child;
+      // How many binary digits a number has is its class: 0, 1, 2 to 3, 4 to 7.
+      const place = Math.min(TREE_DEPTH_CLASSES - 1, 32 - Math.clz32(queued));
+      depths[place] = (depths[place] ?? 0) + 1;
+      handled += child.handled;
+      waiting += queued;
+      if (child.busy) busy++;
+    }
+    const at = this.#core.clock.now();
+    const { at: lastAt, handled: lastHandled } = this.#sample ?? { at, handled };
+    this.#sample = { at, handled };
+    const elapsedMs = at - lastAt;
+    const perSecond = elapsedMs > 0 ? (handled - lastHandled) * 1_000 / elapsedMs : 0;
+    return { handled, perSecond, waiting, busy, depths };
   }
 
   #killAll(): void {

@@ -7,6 +7,14 @@
 import type { Exit, RestartType } from "./actor.ts";
 import type { SupervisorStrategy } from "./supervisor.ts";
 
+/** A crash as the tree remembers it. */
+export interface CrashNote {
+  /** The error as one cut line. */
+  readonly text: string;
+  /** When, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** The state of something in the tree. */
 export type NodeState = "starting" | "running" | "stopping" | "restarting" | "stopped";
 
@@ -36,6 +44,8 @@ export interface ActorNode {
   readonly perSecond: number;
   /** The last crash as one cut line. */
   readonly lastCrash: string | undefined;
+  /** When it crashed last, in milliseconds since 1970. */
+  readonly lastCrashAt: number | undefined;
   /** Actors it has spawned. */
   readonly children: readonly ActorNode[];
 }
@@ -58,6 +68,20 @@ export interface PoolNode {
   readonly started: number;
   /** Children that ended by a crash. */
   readonly crashed: number;
+  /** Messages its children have handled since the pool was made, those that have ended included. */
+  readonly handled: number;
+  /** Messages a second since the tree was last read, 0 at the first reading. */
+  readonly perSecond: number;
+  /** Messages that wait in the mailboxes of its children. */
+  readonly waiting: number;
+  /** Children that await a handler's promise. */
+  readonly busy: number;
+  /** How many children have so many messages waiting: 0, 1, 2 to 3, 4 to 7, doubling up to 128 and more. */
+  readonly depths: readonly number[];
+  /** The last crash of a child as one cut line. */
+  readonly lastCrash: string | undefined;
+  /** When a child crashed last, in milliseconds since 1970. */
+  readonly lastCrashAt: number | undefined;
   /** Its children, empty when there are more than 100. */
   readonly children: readonly ActorNode[];
 }

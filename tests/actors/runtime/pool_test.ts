@@ -5,6 +5,7 @@ import {
   ManualClock,
   type Pool,
   pool,
+  type PoolNode,
   type Ref,
   SeededRandom,
   type Supervisor,
@@ -173,6 +174,71 @@ Deno.test("Pool of a hundred thousand stops in one pass, begun or not, stuck or 
   assertEquals(await stopped, { kind: "shutdown" });
   assertEquals(refs.idle.size, 0);
   assert(ended >= 99_900 && ended < 100_800, `${ended} terminated: not the stuck, few of the new`);
+});
+
+function shown(world: World): PoolNode {
+  const node = world.system.tree().children[0];
+  assert(node?.kind === "supervisor" && node.children[0]?.kind === "pool");
+  return node.children[0];
+}
+
+Deno.test("Pool sums up what its children do, have done and have waiting, and remembers a crash", async () => {
+  await using world = new World();
+  const mailbox = { capacity: 1_000, overflow: "refuse" } as const;
+  const { sessions } = await world.system.start("t", tree({ mailbox }, 200));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const depths = [0, 0, 1, 2, 3, 4, 7, 8, 16, 32, 64, 127, 128, 300];
+  for (const depth of depths) {
+    const child = started(sessions.start());
+    if (depth > 0) child.trySend("act", () => promise);
+    await world.settle();
+    for (let n = 0; n < depth; n++) child.trySend("note", "x");
+  }
+  const waiting = depths.reduce((sum, depth) => sum + depth);
+  const before = shown(world);
+  assertEquals(before.depths, [2, 1, 2, 2, 1, 1, 1, 2, 2]);
+  assertEquals([before.busy, before.waiting, before.handled], [12, waiting, 12]);
+  assertEquals([before.perSecond, before.lastCrash, before.lastCrashAt], [0, undefined, undefined]);
+  const frail = started(sessions.start());
+  for (let n = 0; n < 6; n++) frail.trySend("note", "x");
+  frail.trySend("act", boom);
+  await world.settle();
+  const crashedAt = world.clock.wallNow();
+  resolve();
+  await world.advance(2_000);
+  const after = shown(world);
+  assertEquals([after.size, after.crashed, after.busy, after.waiting], [14, 1, 0, 0]);
+  assertEquals(after.depths, [14, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assertEquals([after.handled, after.perSecond], [12 + waiting + 7, (waiting + 7) / 2]);
+  assertEquals([after.lastCrash, after.lastCrashAt], ["Error: boom", crashedAt]);
+});
+
+Deno.test("Pool sums up more children than it lists, and goes on counting when it is restarted", async () => {
+  await using world = new World();
+  const { sessions, other } = await world.system.start("t", tree({}, 200));
+  for (let n = 0; n < 101; n++) started(sessions.start()).trySend("note", "x");
+  await world.settle();
+  const { children, handled, depths } = shown(world);
+  assertEquals([children, handled, depths[0]], [[], 101, 101]);
+  other.trySend("act", boom);
+  await world.settle();
+  assertEquals([shown(world).size, shown(world).handled], [0, 101]);
+});
+
+Deno.test("Pool remembers a child that crashed when it released what it held", async () => {
+  await using world = new World();
+  const { sessions } = await world.system.start("t", tree());
+  const child = started(sessions.start());
+  child.trySend("act", (ctx) => {
+    ctx.use({
+      [Symbol.dispose]: () => {
+        throw new Error("stuck open");
+      },
+    });
+    ctx.stop();
+  });
+  await world.settle();
+  assertEquals([shown(world).crashed, shown(world).lastCrash], [1, "Error: stuck open"]);
 });
 
 Deno.test("pool() and worker() refuse an impossible time to stop", async () => {

@@ -57,6 +57,7 @@ Deno.test("System.tree() shows path, state, mailbox, restarts, rate and the last
     throw new Error(`long\n\ttext ${"x".repeat(500)}`);
   });
   await world.settle();
+  const crashedAt = world.clock.wallNow();
   world.system.tree();
   for (let n = 0; n < 6; n++) refs.subject.trySend("note", "x");
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -81,6 +82,7 @@ Deno.test("System.tree() shows path, state, mailbox, restarts, rate and the last
     restarts: 1,
     handled: 8,
     perSecond: 3.5,
+    lastCrashAt: crashedAt,
     children: [],
   });
   resolve();
