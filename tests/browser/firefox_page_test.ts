@@ -15,7 +15,7 @@ const INBOX = `[...document.querySelectorAll("#inbox > li .text")].map((one) => 
 Deno.test("The page in a real Firefox", async (t) => {
   await using service = await Service.start();
   await using firefox = await Firefox.start({ pushUrl: service.deviceUrl });
-  const address = `http://localhost:${service.apiPort}/`;
+  const address = `http://localhost:${service.apiPort}/browser`;
   await firefox.navigate(address);
 
   const steps: readonly (readonly [name: string, play: () => Promise<void>])[] = [

@@ -13,7 +13,7 @@ async function openPage(
   options: Partial<FirefoxOptions> = {},
 ): Promise<Firefox> {
   const firefox = await Firefox.start({ pushUrl: service.deviceUrl, ...options });
-  await firefox.navigate(`http://127.0.0.1:${service.apiPort}/`);
+  await firefox.navigate(`http://127.0.0.1:${service.apiPort}/browser`);
   await firefox.waitFor(`document.body.dataset.subscription !== "checking"`, "what it found");
   return firefox;
 }

@@ -55,7 +55,7 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
   await using world = await PageWorld.open();
   const { page } = world;
   const visited: string[] = [];
-  for (let step = 0; step < 11; step++) {
+  for (let step = 0; step < 12; step++) {
     await page.keyboard.press("Tab");
     const focused = page.locator(":focus");
     const name = await focused.getAttribute("id") ?? await focused.getAttribute("aria-label") ??
@@ -66,6 +66,7 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
   }
   assertEquals(visited, [
     "Heliograph",
+    "Monitor",
     "1 Point Firefox here",
     "Copy dom.push.testing.allowInsecureServerURL",
     "Copy ws://127.0.0.1:8081/",

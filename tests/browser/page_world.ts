@@ -53,7 +53,7 @@ export class PageWorld implements AsyncDisposable {
     this.#browser = parts.browser;
     this.#context = parts.context;
     this.page = parts.page;
-    this.url = `http://localhost:${parts.api.port}/`;
+    this.url = `http://localhost:${parts.api.port}/browser`;
     this.page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
     });

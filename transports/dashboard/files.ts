@@ -1,11 +1,14 @@
 /**
- * The files of the page, as text, for whoever serves them.
+ * The files of the pages, as text, for whoever serves them.
  *
  * They are imported, not read: serving them needs no permission and no folder, and a missing file
  * is an error when the program is checked, not when somebody opens the page.
  *
  * @module
  */
+import uplotJs from "uplot/dist/uPlot.esm.js" with { type: "text" };
+import uplotCss from "uplot/dist/uPlot.min.css" with { type: "text" };
+import browserHtml from "./browser.html" with { type: "text" };
 import bytesJs from "./bytes.js" with { type: "text" };
 import commandsJs from "./commands.js" with { type: "text" };
 import diagnosisJs from "./diagnosis.js" with { type: "text" };
@@ -14,6 +17,21 @@ import encryptJs from "./encrypt.js" with { type: "text" };
 import iconSvg from "./icon.svg" with { type: "text" };
 import inboxJs from "./inbox.js" with { type: "text" };
 import indexHtml from "./index.html" with { type: "text" };
+import apiMonitor from "./monitor/api.js" with { type: "text" };
+import appsMonitor from "./monitor/apps.js" with { type: "text" };
+import composeMonitor from "./monitor/compose.js" with { type: "text" };
+import deliveriesMonitor from "./monitor/deliveries.js" with { type: "text" };
+import devicesMonitor from "./monitor/devices.js" with { type: "text" };
+import domMonitor from "./monitor/dom.js" with { type: "text" };
+import eventStreamMonitor from "./monitor/event_stream.js" with { type: "text" };
+import formatMonitor from "./monitor/format.js" with { type: "text" };
+import mainMonitor from "./monitor/main.js" with { type: "text" };
+import nodesMonitor from "./monitor/nodes.js" with { type: "text" };
+import notificationMonitor from "./monitor/notification.js" with { type: "text" };
+import notificationsMonitor from "./monitor/notifications.js" with { type: "text" };
+import partsMonitor from "./monitor/parts.js" with { type: "text" };
+import tourMonitor from "./monitor/tour.js" with { type: "text" };
+import monitorCss from "./monitor/monitor.css" with { type: "text" };
 import pageJs from "./page.js" with { type: "text" };
 import styleCss from "./style.css" with { type: "text" };
 import vapidJs from "./vapid.js" with { type: "text" };
@@ -33,9 +51,39 @@ const HTML = "text/html; charset=utf-8";
 const CSS = "text/css; charset=utf-8";
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
-/** All files of the page; the document is at `"/"`. The list in `worker.js` names them too. */
+/** The monitor's modules by name. */
+const MONITOR_MODULES = {
+  api: apiMonitor,
+  apps: appsMonitor,
+  compose: composeMonitor,
+  deliveries: deliveriesMonitor,
+  devices: devicesMonitor,
+  dom: domMonitor,
+  event_stream: eventStreamMonitor,
+  format: formatMonitor,
+  main: mainMonitor,
+  nodes: nodesMonitor,
+  notification: notificationMonitor,
+  notifications: notificationsMonitor,
+  parts: partsMonitor,
+  tour: tourMonitor,
+  uplot: uplotJs,
+};
+
+/**
+ * All files: the monitor's document is at `"/"`, that of the browser one looks from at `"/browser"`, whose
+ * files `worker.js` names too.
+ */
 export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/", contentType: HTML, body: indexHtml },
+  { path: "/monitor/monitor.css", contentType: CSS, body: monitorCss },
+  { path: "/monitor/uplot.css", contentType: CSS, body: uplotCss },
+  ...Object.entries(MONITOR_MODULES).map(([name, body]) => ({
+    path: `/monitor/${name}.js`,
+    contentType: JAVASCRIPT,
+    body,
+  })),
+  { path: "/browser", contentType: HTML, body: browserHtml },
   { path: "/style.css", contentType: CSS, body: styleCss },
   { path: "/icon.svg", contentType: "image/svg+xml", body: iconSvg },
   { path: "/page.js", contentType: JAVASCRIPT, body: pageJs },

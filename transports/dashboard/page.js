@@ -119,7 +119,7 @@ function renderSetup(config) {
   });
   element("preferences", HTMLDListElement).replaceChildren(...rows);
   element("preference-hint", HTMLParagraphElement).hidden = rows.length === 1;
-  setText("firefox-command", firefoxCommand(config.deviceUrl, location.origin + "/"));
+  setText("firefox-command", firefoxCommand(config.deviceUrl, location.origin + "/browser"));
 }
 
 async function checkService() {

@@ -32,11 +32,11 @@ const KEPT_MAX = 100;
 /** How much of a text a notification shows; desktops cut it anyway. */
 const NOTIFIED_LENGTH_MAX = 200;
 
-const CACHE = "page-1";
+const CACHE = "page-2";
 
 /** What the page is made of. A file added here must also be served. */
 const FILES = [
-  ...["/", "/style.css", "/icon.svg", "/page.json", "/page.js", "/bytes.js", "/commands.js"],
+  ...["/browser", "/style.css", "/icon.svg", "/page.json", "/page.js", "/bytes.js", "/commands.js"],
   ...["/diagnosis.js", "/elements.js", "/encrypt.js", "/inbox.js", "/vapid.js"],
 ];
 
@@ -123,7 +123,7 @@ async function tellPages(message) {
 
 async function showPage() {
   const [page] = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  await (page === undefined ? worker.clients.openWindow("/") : page.focus());
+  await (page === undefined ? worker.clients.openWindow("/browser") : page.focus());
 }
 
 /** @param {ExtendableMessageEvent} event */
