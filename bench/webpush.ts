@@ -17,6 +17,7 @@ import { Buffer } from "node:buffer";
 import { createECDH, randomBytes } from "node:crypto";
 import { generateVAPIDKeys } from "../deps/web_push.js";
 import { ANSWERED, type HttpConnection, type RequestBlock } from "../transports/http2/exchange.ts";
+import { LatencyCounter } from "../transports/http2/latencies.ts";
 import type { App, Notification, Recipients } from "../transports/provider/provider.ts";
 import { type MessageCrypto, openCrypto } from "../transports/webpush/crypto.ts";
 import {
@@ -60,6 +61,7 @@ class Counter implements HttpConnection {
       statuses: new Uint16Array(paths.length).fill(201),
       details: new Map(),
       reason: "",
+      latencies: new LatencyCounter(),
     });
   }
 

@@ -11,6 +11,7 @@ import {
   type HttpConnection,
   type RequestBlock,
 } from "../../transports/http2/exchange.ts";
+import { LatencyCounter } from "../../transports/http2/latencies.ts";
 import type {
   Answers,
   App,
@@ -95,7 +96,7 @@ export class ScriptedConnection implements HttpConnection {
         body: new TextEncoder().encode(text),
       });
     }
-    return Promise.resolve({ ends, statuses, details, reason });
+    return Promise.resolve({ ends, statuses, details, reason, latencies: new LatencyCounter() });
   }
 
   close(): Promise<void> {

@@ -183,7 +183,7 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
   }
 
   end(stream: Stream, end: End, reason: string): void {
-    const { pending, index, status, headers, headerBytes, body = EMPTY } = stream;
+    const { pending, index, status, headers, headerBytes, writtenAt, body = EMPTY } = stream;
     if (pending === undefined) throw new Error("A stream ends that is not open");
     this.sender.forget(stream);
     this.streams.close(stream);
@@ -192,12 +192,12 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
     if (end !== ANSWERED) {
       pending.fail(index, end, reason);
     } else if (headers === undefined) {
-      pending.answer(index, status);
+      pending.answer(index, status, this.#readAt - writtenAt);
     } else if (pending.detailBytes + headerBytes + body.length > this.limits.detailBytesMax) {
       pending.fail(index, BAD_ANSWER, "answers with too many bytes in one block");
     } else {
       pending.detail(index, { headers, body }, headerBytes + body.length);
-      pending.answer(index, status);
+      pending.answer(index, status, this.#readAt - writtenAt);
     }
     if (pending.left === 0) this.#blocks.delete(pending);
   }
@@ -423,7 +423,7 @@ export class Http2Connection implements HttpConnection, ReceiverHost {
   #fill(): boolean {
     if (this.#phase === "ended") return false;
     if (this.#phase !== "opening" && !this.#lastWrite) {
-      this.guard.allow(this.sender.fill(this.out));
+      this.guard.allow(this.sender.fill(this.out, this.#clock.now()));
       if (this.sender.usedUp) {
         this.#dropWaiting("the stream ids are used up");
         this.#drain("the stream ids are used up");

@@ -12,6 +12,8 @@
  * @module
  */
 
+import type { Latencies } from "./latencies.ts";
+
 /** One header field; names are lower-case (RFC 9113 section 8.2). */
 export interface HeaderField {
   /** Its name, such as `apns-topic`. */
@@ -91,6 +93,8 @@ export interface AnswerBlock {
   readonly details: ReadonlyMap<number, AnswerDetail>;
   /** Why requests were lost, for people: the reason of a GOAWAY, an error of the socket; empty when none was. */
   readonly reason: string;
+  /** From writing each request that was answered to its answer. */
+  readonly latencies: Latencies;
 }
 
 /** An open connection to one origin. */

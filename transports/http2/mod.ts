@@ -16,4 +16,5 @@ export * from "./frames.ts";
 export * from "./hpack_decoder.ts";
 export * from "./hpack_encoder.ts";
 export { FIELD_OVERHEAD_BYTES, fieldBytes, type HpackField } from "./hpack_table.ts";
+export * from "./latencies.ts";
 export { HTTP2_LIMITS, type Http2Limits } from "./limits.ts";

@@ -16,6 +16,7 @@ import {
   type RequestBlock,
   UNSENT,
 } from "./exchange.ts";
+import { LatencyCounter } from "./latencies.ts";
 
 /** A block between `exchange` and its answers. */
 export class PendingBlock {
@@ -36,6 +37,7 @@ export class PendingBlock {
   readonly #ends: Uint8Array;
   readonly #statuses: Uint16Array;
   readonly #details = new Map<number, AnswerDetail>();
+  readonly #latencies = new LatencyCounter();
   readonly #resolve: (answers: AnswerBlock) => void;
   #reason = "";
 
@@ -74,10 +76,11 @@ export class PendingBlock {
     this.detailBytes += bytes;
   }
 
-  /** Settles a request that was answered. */
-  answer(index: number, status: number): void {
+  /** Settles a request that was answered, so long after it was written. */
+  answer(index: number, status: number, latencyMs: number): void {
     this.#ends[index] = ANSWERED;
     this.#statuses[index] = status;
+    this.#latencies.add(latencyMs);
     if (--this.left === 0) this.#finish();
   }
 
@@ -110,6 +113,7 @@ export class PendingBlock {
       statuses: this.#statuses,
       details: this.#details,
       reason: this.#reason,
+      latencies: this.#latencies,
     });
   }
 }

@@ -126,8 +126,8 @@ export class Sender {
     if (stream.bodyAt >= 0) this.#unfinished.delete(stream);
   }
 
-  /** Appends what can be sent now; returns how many requests were begun. */
-  fill(out: ByteBuffer): number {
+  /** Appends what can be sent now, which is `now` on the connection's clock; returns how many requests were begun. */
+  fill(out: ByteBuffer, now: number): number {
     for (const stream of this.#unfinished) {
       if (this.#window <= 0 || out.length >= WRITE_BYTES_MAX) return 0;
       if (stream.pending !== undefined) this.#writeBody(out, stream, stream.pending);
@@ -138,7 +138,7 @@ export class Sender {
         this.#streams.size >= this.streamsMax || this.#window <= 0 || this.usedUp ||
         out.length >= WRITE_BYTES_MAX
       ) break;
-      this.#begin(out, pending);
+      this.#begin(out, pending, now);
       begun++;
     }
     return begun;
@@ -150,12 +150,12 @@ export class Sender {
     return this.#queue[0];
   }
 
-  #begin(out: ByteBuffer, pending: PendingBlock): void {
+  #begin(out: ByteBuffer, pending: PendingBlock, now: number): void {
     const index = pending.next++;
     const id = this.#nextId;
     this.#nextId += 2;
     const bodyBytes = pending.body(index).length;
-    const stream = this.#streams.open(id, pending, index);
+    const stream = this.#streams.open(id, pending, index, now);
     const at = beginHeaders(out);
     this.#requests.write(out, pending.block, index);
     finishHeaders(out, at, id, bodyBytes === 0, this.#peerFrameBytes);

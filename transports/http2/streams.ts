@@ -21,6 +21,8 @@ export class Stream {
   pending: PendingBlock | undefined;
   /** Its place there. */
   index = 0;
+  /** When it was written, on the connection's clock. */
+  writtenAt = 0;
   /** Bytes of its body sent, or -1 when the request is complete. */
   bodyAt = -1;
   /** The peer's window for it, less the window that streams begin with. */
@@ -61,11 +63,12 @@ export class StreamTable {
   }
 
   /** Opens a stream for a request without a body that waits. */
-  open(id: number, pending: PendingBlock, index: number): Stream {
+  open(id: number, pending: PendingBlock, index: number, now: number): Stream {
     const stream = this.#free.pop() ?? new Stream();
     stream.id = id;
     stream.pending = pending;
     stream.index = index;
+    stream.writtenAt = now;
     let place = this.#home(id);
     while (this.#places[place] !== undefined) place = place + 1 & this.#mask;
     this.#places[place] = stream;

@@ -21,6 +21,7 @@ import {
   TIMED_OUT,
   UNSENT,
 } from "../http2/exchange.ts";
+import { LatencyCounter } from "../http2/latencies.ts";
 import { checkBlock } from "../http2/request_check.ts";
 import { BadAnswerError, type ByteStream, type Http1Answer, Http1Socket } from "./http1_socket.ts";
 import {
@@ -170,7 +171,9 @@ export class Http1Connection implements HttpConnection {
     if (exchange.isOver(place)) return this.#rest(socket);
     this.#busy.set(socket, job);
     try {
-      exchange.answered(place, await socket.exchange(exchange.request(place)));
+      const writtenAt = this.#clock.now();
+      const answer = await socket.exchange(exchange.request(place));
+      exchange.answered(place, answer, this.#clock.now() - writtenAt);
     } catch (error) {
       const end = error instanceof BadAnswerError ? BAD_ANSWER : LOST;
       exchange.end(place, end, textOf(error));
@@ -218,6 +221,7 @@ class Exchange {
   readonly #ends: Uint8Array;
   readonly #statuses: Uint16Array;
   readonly #details = new Map<number, AnswerDetail>();
+  readonly #latencies = new LatencyCounter();
   readonly #done = Promise.withResolvers<void>();
   #left: number;
   #detailBytes = 0;
@@ -243,6 +247,7 @@ class Exchange {
       statuses: this.#statuses,
       details: this.#details,
       reason: this.#reason,
+      latencies: this.#latencies,
     };
   }
 
@@ -273,7 +278,7 @@ class Exchange {
     return request;
   }
 
-  answered(place: number, { status, headers, body }: Http1Answer): void {
+  answered(place: number, { status, headers, body }: Http1Answer, latencyMs: number): void {
     if (this.isOver(place)) return;
     if (status < 200 || status > 299) {
       this.#detailBytes += body.length;
@@ -284,6 +289,7 @@ class Exchange {
       this.#details.set(place, { headers, body });
     }
     this.#statuses[place] = status;
+    this.#latencies.add(latencyMs);
     this.end(place, ANSWERED, "");
   }
 

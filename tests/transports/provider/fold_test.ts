@@ -6,6 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { ANSWERED, type End, LOST, UNSENT } from "../../../transports/http2/exchange.ts";
+import { LatencyCounter } from "../../../transports/http2/latencies.ts";
 import { foldAnswers } from "../../../transports/provider/fold.ts";
 
 Deno.test("foldAnswers() judges answers that are the same once, and those with a detail each", () => {
@@ -30,6 +31,7 @@ Deno.test("foldAnswers() judges answers that are the same once, and those with a
     statuses: Uint16Array.from(rows, ([, status]) => status),
     details: new Map([[1, detail], [4, detail]]),
     reason: "reset",
+    latencies: new LatencyCounter(),
   }, {
     answered: (status, given) => say(given === undefined ? `${status}` : `${status} with detail`),
     ended: (end, reason) => say(`${end} ${reason}`),

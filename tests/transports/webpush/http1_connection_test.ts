@@ -5,6 +5,7 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { ManualClock } from "../../../actors/runtime/clock.ts";
 import {
   type AnswerBlock,
   ANSWERED,
@@ -15,6 +16,7 @@ import {
   UNSENT,
 } from "../../../transports/http2/exchange.ts";
 import type { Http2Clock } from "../../../transports/http2/clock.ts";
+import { LATENCY_BOUNDS_MS } from "../../../transports/http2/latencies.ts";
 import { Http1Connection } from "../../../transports/webpush/http1_connection.ts";
 import { BLOCK_DETAIL_BYTES_MAX, HTTP1_REQUESTS_MAX } from "../../../transports/webpush/limits.ts";
 import { type RawAnswer, type RawRequest, RawServer } from "./raw_server.ts";
@@ -101,6 +103,19 @@ Deno.test("Http1Connection.exchange() writes a content-length of the block's onc
     head: { method: "POST", authority: "push.example", fields: [length] },
   });
   assertEquals(server.requests[0]?.head.match(/content-length/g)?.length, 1);
+});
+
+Deno.test("Http1Connection.exchange() counts each answer's time from the writing of its request", async () => {
+  const clock = new ManualClock();
+  await using server = new RawServer(() => {
+    clock.advance(40);
+    return { parts: [CREATED] };
+  });
+  const dial = () => server.dial();
+  await using connection = await Http1Connection.open({ dial, socketsMax: 1, clock });
+  const { latencies } = await connection.exchange(blockOf(["/1", "/2", "/3"]));
+  const bucket = LATENCY_BOUNDS_MS.indexOf(50);
+  assertEquals([latencies.counts[bucket], latencies.sumMs], [3, 120]);
 });
 
 Deno.test("Http1Connection.exchange() keeps a socket for the next request", async () => {
