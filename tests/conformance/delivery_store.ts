@@ -6,6 +6,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Platform } from "../../actors/push/delivery/records.ts";
+import { historyTests } from "./delivery_history.ts";
 import { notificationTests } from "./delivery_notifications.ts";
 import { queueTests } from "./delivery_queue.ts";
 import { rowTests } from "./delivery_rows.ts";
@@ -38,6 +39,7 @@ export function deliveryStoreSuite(
   notificationTests(test);
   rowTests(test);
   sinkTests(test);
+  historyTests(test);
   queueTests(test);
 }
 

@@ -16,6 +16,7 @@ import {
   redisDeliveryFixture,
   sqliteDeliveryFixture,
 } from "./delivery_fixtures.ts";
+import { wholeHistory } from "./delivery_history.ts";
 import {
   type DeliveryFixture,
   type DeliverySettings,
@@ -215,6 +216,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant<Step>((world) => world.fixture.reopen()) },
   { weight: 1, arbitrary: fc.constant<Step>((world) => world.store.sinkPosition("sink", "rows")) },
   {
+    weight: 3,
+    // Pages that overlap, leave some out and come again.
+    arbitrary: fc.record({ skip: fc.nat(6), limit: fc.nat(5) }).map(
+      ({ skip, limit }): Step => async ({ store }) => {
+        const tallies = await store.talliesAfter(0, 1_000);
+        return store.addToHistory(tallies.slice(skip, skip + limit));
+      },
+    ),
+  },
+  {
     weight: 1,
     arbitrary: node.map((node): Step => (world) => world.store.abandon(node, world.now)),
   },
@@ -237,6 +248,10 @@ async function stateOf(world: ModelWorld): Promise<unknown> {
     notifications: await store.notifications({ after: undefined, limit: 100 }),
     rows: await store.rowsAfter(0, 1_000),
     tallies: await store.talliesAfter(0, 1_000),
+    history: await wholeHistory(world),
+    lastOutcomes: await store.lastOutcomes(
+      Array.from({ length: 13 }, (_, index) => deviceOf(index)),
+    ),
     lanes: await store.lanes(),
     expandable: await store.expandable(world.now, 100),
   };

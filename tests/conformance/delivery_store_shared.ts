@@ -8,6 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DeviceRecord, Platform } from "../../actors/push/delivery/records.ts";
 import type { ClaimedBatch, Tally } from "../../actors/push/delivery/store.ts";
+import { SECOND, tallyAt, wholeHistory } from "./delivery_history.ts";
 import { sharedQueueTests } from "./delivery_shared_queue.ts";
 import { ROUNDS, SharedDeliveryWorld, type SharedTest, upTo } from "./delivery_shared_world.ts";
 import {
@@ -325,6 +326,24 @@ function logTests(test: SharedTest): void {
     assertEquals(tallies.reduce((sum, { outcomes }) => sum + outcomes.rejected, 0), 400);
     assertEquals(await world.store.rowsAfter(rows.at(-1)?.position ?? 0, 9), []);
     assertEquals(await world.store.talliesAfter(tallies.at(-1)?.position ?? 0, 9), []);
+  });
+
+  test("addToHistory() by two nodes that read the same counts each tally once", async (shared) => {
+    const { world } = shared;
+    world.clock.nowMs = SECOND * 1_000 + 600_000;
+    const tallies = upTo(20 * ROUNDS).map((number) =>
+      tallyAt(number, SECOND * 1_000 + number % 30 * 10_000)
+    );
+    for (const round of upTo(ROUNDS)) {
+      // One of them is a page ahead, and has read on while the other one offers what it read.
+      await shared.both(({ store }, place) =>
+        store.addToHistory(tallies.slice(20 * (round - 1), 20 * round - 10 * place))
+      );
+    }
+    await shared.both(({ store }) => store.addToHistory(tallies));
+    const [whole, ...others] = await wholeHistory(world, 300);
+    assertEquals([whole?.outcomes.delivered, others], [20 * ROUNDS, []]);
+    assertEquals(await world.store.sinkPosition("history", "tallies"), 20 * ROUNDS);
   });
 
   test("claimSink() by two nodes at once gives it to one", async (shared) => {

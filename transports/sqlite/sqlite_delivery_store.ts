@@ -327,18 +327,18 @@ export class SqliteDeliveryStore implements AsyncDisposable {
    * Adds a page of tallies, at most 1,000 in the order of positions, to the history, each once: those at or
    * before the position of the sink `history` have been counted. What is older than 48 hours is forgotten.
    */
-  addToHistory(_tallies: readonly Tally[]): Promise<void> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  async addToHistory(tallies: readonly Tally[]): Promise<void> {
+    await this.#write({ kind: "add_to_history", tallies, now: this.#clock.wallNow() });
   }
 
   /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
-  history(_span: HistorySpan): Promise<readonly HistorySlot[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  history(span: HistorySpan): Promise<readonly HistorySlot[]> {
+    return this.#read(({ history }) => history.span(span));
   }
 
   /** The newest row about each of at most 1,000 devices, by place; `undefined` when there is none any more. */
-  lastOutcomes(_devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  lastOutcomes(devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
+    return this.#read(({ notifications }) => notifications.lastOutcomes(devices));
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */
@@ -432,6 +432,8 @@ function rowsIn(operation: Operation): number {
       return operation.devices.length;
     case "invalidate":
       return operation.rows.length;
+    case "add_to_history":
+      return operation.tallies.length;
     case "submit": {
       const { audience } = operation.submission;
       return audience.kind === "direct" ? audience.recipients.length : 0;

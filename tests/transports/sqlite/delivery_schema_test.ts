@@ -133,3 +133,38 @@ Deno.test("openSqliteDeliveryStore() brings a file of the first version up to da
     },
   ]);
 });
+
+Deno.test("openSqliteDeliveryStore() makes a history and last outcomes of what a file of the second version has", async () => {
+  await using folder = new TemporaryFolder();
+  {
+    const migrations = DELIVERY_SCHEMA.migrations.slice(0, 2);
+    using old = openForWriting(`${folder.path}/delivery.sqlite`, {
+      ...DELIVERY_SCHEMA,
+      migrations,
+    });
+    old.exec(`
+      INSERT INTO app VALUES (1, 'news', 1, '{}');
+      INSERT INTO device (number, app_id, id, platform, address, registered_at)
+        VALUES (1, 1, 'one', 0, 'a', 0), (2, 1, 'two', 0, 'b', 0);
+      INSERT INTO notification (seq, id, app_id, digest, direct, send_at, expires_at, state)
+        VALUES (1, 'n', 1, 'd', 0, 0, 9, 'done'), (2, 'tokens', 1, 'd', 1, 0, 9, 'done');
+      INSERT INTO delivery (position, seq, number, platform, address, outcome, status, reason,
+        attempts, at) VALUES (1, 1, 1, 0, 'a', 2, 400, 'older', 1, 5),
+        (2, 1, 1, 0, 'a', 2, 400, 'newer', 1, 6), (3, 2, 2, 0, 'token', 2, 400, 'direct', 1, 7),
+        (4, 1, 3, 0, 'gone', 2, 400, 'removed', 1, 8);
+      INSERT INTO tally_log VALUES (1, 1, 0, 70000, 3, 0, 1, 0, 0, 0, 2);`);
+  }
+  await using store = await openSqliteDeliveryStore({
+    directory: folder.path,
+    clock: { wallNow: () => 100_000 },
+  });
+  const rows = await store.lastOutcomes(["one", "two"]);
+  assertEquals(rows.map((row) => row?.reason), ["newer", undefined]);
+  const position = await store.sinkPosition("history", "tallies");
+  await store.addToHistory(await store.talliesAfter(position, 9));
+  const [slot] = await store.history({ from: 0, to: 300, stepSeconds: 10 });
+  assertEquals(
+    [slot?.second, slot?.outcomes.delivered, slot?.outcomes.rejected, slot?.retries],
+    [70, 3, 1, 2],
+  );
+});

@@ -23,6 +23,7 @@ function prepare(database: DatabaseSync) {
     replace: sql(`UPDATE device SET address = ?, keys = ?, user = ?, tags = ?, registered_at = ?,
       state = 0, reason = NULL, suspect = 0 WHERE number = ? AND app_id = ?`),
     remove: sql("DELETE FROM device WHERE number = ? AND app_id = ?"),
+    removeLastRow: sql("DELETE FROM last_row WHERE number = ?"),
     removed: sql(`SELECT number, device.app_id, platform, tags FROM app
       CROSS JOIN device INDEXED BY device_in_audience ON device.app_id = app.id
       WHERE credentials IS NULL LIMIT ?`),
@@ -142,7 +143,9 @@ export class Devices {
 
   #remove(found: Row): void {
     this.#removeTags(found);
-    this.#sql.remove.run(integerColumn(found, "number"), integerColumn(found, "app_id"));
+    const number = integerColumn(found, "number");
+    this.#sql.removeLastRow.run(number);
+    this.#sql.remove.run(number, integerColumn(found, "app_id"));
   }
 
   #addTags(app: number, number: number, tags: readonly string[]): void {

@@ -63,6 +63,12 @@ export class Housekeeping {
     return integerColumn(this.#sql.sink.get(name), "position");
   }
 
+  /** How far a sink has come, 0 when it is not known. */
+  savedPosition(name: string): number {
+    const row = this.#sql.sink.get(name);
+    return row === undefined ? 0 : integerColumn(row, "position");
+  }
+
   /** Gives a node the lease on a sink unless another one has it; answers the position, or `null`. */
   claimSink({ name, log, node, now, leaseMs }: SinkClaim): number | null {
     this.#sql.addSink.run(name, tableOf(log));

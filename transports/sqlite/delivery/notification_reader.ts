@@ -5,6 +5,7 @@
  */
 
 import { platformOf } from "../../delivery_store/codes.ts";
+import { LAST_OUTCOMES_MAX } from "../../delivery_store/limits.ts";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   type Counts,
@@ -25,7 +26,7 @@ import {
   type Row,
   textColumn,
 } from "../rows.ts";
-import { outcomeOf } from "./codes.ts";
+import { outcomeOf, outcomesOf } from "./codes.ts";
 import { PAGE_MAX } from "./limits.ts";
 
 /** The columns of a notification's status. */
@@ -66,6 +67,9 @@ function prepare(database: DatabaseSync) {
       CROSS JOIN app ON app.id = notification.app_id
       ORDER BY position`),
     rowsAfter: sql(rowsOf("SELECT * FROM delivery WHERE position > ? ORDER BY position LIMIT ?")),
+    lastRow: sql(rowsOf(`SELECT delivery.* FROM device INDEXED BY device_by_id
+      CROSS JOIN last_row ON last_row.number = device.number
+      CROSS JOIN delivery ON delivery.position = last_row.position WHERE device.id = ?`)),
   };
 }
 
@@ -124,6 +128,15 @@ export class NotificationReader {
     return this.#sql.talliesAfter.all(position, Math.min(limit, PAGE_MAX)).map(tallyOf);
   }
 
+  /** The newest row about each device, unless it has been swept. */
+  lastOutcomes(devices: readonly string[]): readonly (DeliveryRow | undefined)[] {
+    invariant(devices.length <= LAST_OUTCOMES_MAX, `${devices.length} devices in a call`);
+    return devices.map((id) => {
+      const row = this.#sql.lastRow.get(id);
+      return row && rowOf(row);
+    });
+  }
+
   #statusOf(row: Row): NotificationStatus {
     const tallies = this.#sql.tallies.all(integerColumn(row, "seq"));
     const finishedAt = optionalNumberColumn(row, "finished_at");
@@ -178,14 +191,7 @@ function tallyOf(row: Row): Tally {
     app: textColumn(row, "app"),
     platform: platformOf(integerColumn(row, "platform")),
     at: integerColumn(row, "at"),
-    outcomes: {
-      delivered: integerColumn(row, "delivered"),
-      token_invalid: integerColumn(row, "token_invalid"),
-      rejected: integerColumn(row, "rejected"),
-      expired: integerColumn(row, "expired"),
-      failed: integerColumn(row, "failed"),
-      cancelled: integerColumn(row, "cancelled"),
-    },
+    outcomes: outcomesOf(row),
     retries: integerColumn(row, "retries"),
   };
 }

@@ -20,6 +20,7 @@ import type {
   SinkLog,
   Submission,
   SubmitOutcome,
+  Tally,
   UnsavedDevices,
 } from "../../delivery_store/records.ts";
 
@@ -65,6 +66,7 @@ export type Operation =
   | { readonly kind: "sink_position"; readonly name: string; readonly log: SinkLog }
   | { readonly kind: "claim_sink"; readonly claim: SinkClaim }
   | { readonly kind: "save_sink_position"; readonly name: string; readonly position: number }
+  | { readonly kind: "add_to_history"; readonly tallies: readonly Tally[]; readonly now: number }
   | { readonly kind: "bury"; readonly entry: DeadLetter }
   | { readonly kind: "sweep"; readonly endedBefore: number; readonly limit: number }
   | { readonly kind: "touch" };
@@ -113,6 +115,8 @@ export interface Outcomes {
   readonly claim_sink: number | null;
   /** See {@link Operation}. */
   readonly save_sink_position: null;
+  /** See {@link Operation}. */
+  readonly add_to_history: null;
   /** See {@link Operation}. */
   readonly bury: null;
   /** How many rows were removed. */

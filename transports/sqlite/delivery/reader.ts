@@ -38,6 +38,7 @@ import {
 } from "../rows.ts";
 import { openForReading } from "../schema.ts";
 import { receiptReader } from "../transactions.ts";
+import { HistoryReader } from "./history.ts";
 import { PAGE_MAX, SORTED_DEVICES_MAX } from "./limits.ts";
 import { NotificationReader } from "./notification_reader.ts";
 import type { Outcome } from "./operations.ts";
@@ -103,6 +104,8 @@ export class DeliveryReader implements Disposable {
   readonly receipt: () => Receipt<Outcome>;
   /** Notifications and rows. */
   readonly notifications: NotificationReader;
+  /** What ended when. */
+  readonly history: HistoryReader;
 
   /** Opens the file at `path`, which must exist with the newest schema. */
   constructor(path: string) {
@@ -110,6 +113,7 @@ export class DeliveryReader implements Disposable {
     this.#sql = prepare(this.#database);
     this.receipt = receiptReader(this.#database);
     this.notifications = new NotificationReader(this.#database);
+    this.history = new HistoryReader(this.#database);
   }
 
   /** An app by its name. */

@@ -35,6 +35,11 @@ function prepare(database: DatabaseSync) {
         failed, cancelled, retries) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     addRow: sql(`INSERT INTO delivery (seq, number, platform, address, outcome, status, reason,
         attempts, at, registered_before) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    // A device that was removed meanwhile has nobody who would ask, nor remove this again.
+    addLastRows: sql(`INSERT OR REPLACE INTO last_row (number, position)
+      SELECT delivery.number, position FROM delivery
+        CROSS JOIN device ON device.number = delivery.number
+      WHERE position >= ? ORDER BY position`),
   };
 }
 
@@ -92,8 +97,11 @@ export class Results {
         this.#batches.addAgain(owner, lane, { numbers, chunk }, { attempt, notBefore });
       }
     }
-    for (const settled of result.rows) this.#addRow(owner.seq, platform, settled, result);
+    const [first] = result.rows.map((settled) =>
+      this.#addRow(owner.seq, platform, settled, result)
+    );
     if (integerColumn(row, "direct") === 0) {
+      if (first !== undefined) this.#sql.addLastRows.run(first);
       this.#devices.markSuspects(owner.app, result.suspects.marked, true);
       this.#devices.markSuspects(owner.app, result.suspects.cleared, false);
     }
@@ -102,13 +110,14 @@ export class Results {
     return { kind: "committed", notificationDone: this.#batches.endIfDone(owner.seq, at) };
   }
 
+  /** Gives back its position. */
   #addRow(
     seq: number,
     platform: number,
     { number, address, outcome, status, reason, registeredBefore }: SettledDelivery,
     { attempts, at }: BatchResult,
-  ): void {
-    this.#sql.addRow.run(
+  ): number | bigint {
+    const { lastInsertRowid } = this.#sql.addRow.run(
       seq,
       number,
       platform,
@@ -120,5 +129,6 @@ export class Results {
       at,
       registeredBefore ?? null,
     );
+    return lastInsertRowid;
   }
 }

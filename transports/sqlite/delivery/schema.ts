@@ -12,6 +12,9 @@
  * order of virtual time, or is ready but for the rate of its notification. So what is due is found
  * by one short look at an index, however many batches there are.
  *
+ * The newest row about a device is in a table of its own, a number for each device: it is written in the
+ * order of the devices and does not grow with campaigns, where an index of all rows by device would.
+ *
  * @module
  */
 
@@ -213,5 +216,30 @@ export const DELIVERY_SCHEMA: Schema = {
        retries INTEGER NOT NULL
      ) STRICT;
      CREATE INDEX tally_log_by_time ON tally_log (at);`,
+    `-- What ended when, in slots of ten seconds; its sink begins with all that is in the log.
+     CREATE TABLE history (
+       second INTEGER NOT NULL,
+       platform INTEGER NOT NULL,
+       delivered INTEGER NOT NULL,
+       token_invalid INTEGER NOT NULL,
+       rejected INTEGER NOT NULL,
+       expired INTEGER NOT NULL,
+       failed INTEGER NOT NULL,
+       cancelled INTEGER NOT NULL,
+       retries INTEGER NOT NULL,
+       PRIMARY KEY (second, platform)
+     ) STRICT, WITHOUT ROWID;
+     INSERT OR IGNORE INTO sink (name, position) VALUES ('history', 0);
+
+     -- The newest row about each device; the row may have been swept since.
+     CREATE TABLE last_row (
+       number INTEGER PRIMARY KEY,
+       position INTEGER NOT NULL
+     ) STRICT;
+     INSERT OR REPLACE INTO last_row (number, position)
+       SELECT delivery.number, delivery.position FROM delivery
+         CROSS JOIN notification USING (seq)
+         CROSS JOIN device ON device.number = delivery.number
+       WHERE direct = 0 ORDER BY delivery.position;`,
   ],
 };

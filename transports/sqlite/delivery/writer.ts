@@ -14,6 +14,7 @@ import { Batches } from "./batches.ts";
 import { Claims } from "./claims.ts";
 import { Devices } from "./devices.ts";
 import { Expansion } from "./expansion.ts";
+import { HistoryWriter } from "./history.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Notifications } from "./notifications.ts";
 import type { Operation, Outcome } from "./operations.ts";
@@ -29,6 +30,7 @@ interface Parts {
   readonly claims: Claims;
   readonly results: Results;
   readonly housekeeping: Housekeeping;
+  readonly history: HistoryWriter;
 }
 
 function partsOf(database: DatabaseSync): Parts {
@@ -36,6 +38,7 @@ function partsOf(database: DatabaseSync): Parts {
   const devices = new Devices(database, apps);
   const batches = new Batches(database, apps);
   const notifications = new Notifications(database, apps, batches);
+  const housekeeping = new Housekeeping(database);
   return {
     apps,
     devices,
@@ -43,7 +46,8 @@ function partsOf(database: DatabaseSync): Parts {
     expansion: new Expansion(database, notifications, batches),
     claims: new Claims(database, batches),
     results: new Results(database, apps, batches, devices),
-    housekeeping: new Housekeeping(database),
+    housekeeping,
+    history: new HistoryWriter(database, housekeeping),
   };
 }
 
@@ -97,7 +101,8 @@ export class DeliveryWriter implements Disposable {
   }
 
   #apply(operation: Operation): Outcome {
-    const { apps, devices, notifications, expansion, claims, results, housekeeping } = this.#parts;
+    const { apps, devices, notifications, expansion, claims, results, housekeeping, history } = this
+      .#parts;
     switch (operation.kind) {
       case "save_app":
         return apps.save(operation.name, operation.credentials);
@@ -144,6 +149,9 @@ export class DeliveryWriter implements Disposable {
         return housekeeping.claimSink(operation.claim);
       case "save_sink_position":
         housekeeping.saveSinkPosition(operation.name, operation.position);
+        return null;
+      case "add_to_history":
+        history.add(operation.tallies, operation.now);
         return null;
       case "bury":
         housekeeping.bury(operation.entry);
