@@ -62,6 +62,13 @@ export function checkTopic(text: string): string | undefined {
   return fits ? undefined : `expected a bundle id such as "com.example.app", found ${quoted(text)}`;
 }
 
+/** When the certificate among the credentials ends, in milliseconds since 1970; `undefined` for a signing key. */
+export function certificateExpiry(credentials: ApnsCredentials): number | undefined {
+  if ("key" in credentials) return undefined;
+  const certificate = readCertificate(credentials.certificate);
+  return typeof certificate === "string" ? undefined : Date.parse(certificate.validTo);
+}
+
 /** Names the credentials for pools and signers: the same for all who use the same ones, and for nobody else. */
 export function credentialsName(credentials: ApnsCredentials): string {
   const secret = "key" in credentials

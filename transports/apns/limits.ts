@@ -34,6 +34,9 @@ export const SUSPECT_CONNECTIONS_MAX = 1;
 /** Age at which a token is replaced. Apple refuses one whose `iat` is an hour old. */
 export const TOKEN_AGE_MS_MAX = 45 * 60_000;
 
+/** Life of a token: Apple refuses one whose `iat` is older. */
+export const TOKEN_LIFE_MS = 60 * 60_000;
+
 /** Time between two tokens: Apple answers 429 to a connection that sees a new one within 20 minutes. */
 export const TOKEN_INTERVAL_MS_MIN = 20 * 60_000;
 

@@ -22,13 +22,13 @@ import type {
   Leg,
   Notification,
   Prepared,
-  Provider,
   Recipients,
   Routed,
   Verdict,
 } from "../provider/provider.ts";
 import { Remembered } from "../provider/remembered.ts";
 import { sendRenewing } from "../provider/renewal.ts";
+import type { ReportingProvider } from "../provider/token_health.ts";
 import {
   APNS_PRODUCTION_ORIGIN,
   checkApnsCredentials,
@@ -70,13 +70,14 @@ const BAD_TOKEN: Verdict = { kind: "rejected", status: 0, reason: "bad token" };
  *
  * @param options How to connect, and its bounds.
  */
-export function apnsProvider(options: ApnsProviderOptions): Provider {
+export function apnsProvider(options: ApnsProviderOptions): ReportingProvider<ApnsCredentials> {
   const clock = options.clock ?? { wallNow: () => Date.now() };
   const identities = new Remembered<Identity>(SIGNERS_MAX);
   return {
     platform: "apns",
     prepare: (app, notification) =>
       Promise.resolve(prepare({ app, notification, identities, clock, options })),
+    tokenHealth: (credentials) => identities.peek(credentialsName(credentials))?.signer?.health,
   };
 }
 
@@ -235,6 +236,7 @@ class ApnsRoute {
               kind: "refused",
               verdict: { kind: "pause", status: refusal.status, reason: refusal.reason },
             },
+          refused: (refusal) => signer?.refused(refusal),
         }),
     };
   }

@@ -38,7 +38,31 @@ export interface ApnsMessage {
 /** A message, or why Apple would refuse it. */
 export type RenderedApns =
   | { readonly kind: "message"; readonly message: ApnsMessage }
-  | { readonly kind: "refused"; readonly reason: string };
+  | Refused;
+
+/** A message of any size, with what it was made of. */
+export interface ComposedApns {
+  /** Tells it from a refusal. */
+  readonly kind: "composed";
+  /** The message. */
+  readonly message: ApnsMessage;
+  /** The body before it became bytes. */
+  readonly payload: JsonObject;
+  /** Bytes of the body that Apple takes at most. */
+  readonly bytesMax: number;
+  /** Whether a person notices it: it has an alert, a badge or a sound. */
+  readonly noticeable: boolean;
+  /** Its push type. */
+  readonly pushType: ApnsPushType;
+}
+
+/** Why there is no message. */
+export interface Refused {
+  /** Tells it from a message. */
+  readonly kind: "refused";
+  /** Why, in some words. */
+  readonly reason: string;
+}
 
 /** What a push type adds to the app's topic. */
 const TOPIC_SUFFIXES: Readonly<Record<ApnsPushType, string>> = {
@@ -74,6 +98,20 @@ export function renderApns(
   notification: Notification,
   credentials: ApnsCredentials,
 ): RenderedApns {
+  const composed = composeApns(notification, credentials);
+  if (composed.kind === "refused") return composed;
+  const { message, bytesMax } = composed;
+  const bytes = message.body.length;
+  return bytes > bytesMax
+    ? refused(`payload ${bytes} > ${bytesMax}`)
+    : { kind: "message", message };
+}
+
+/** What {@linkcode renderApns} renders, even if it is too large for Apple. */
+export function composeApns(
+  notification: Notification,
+  credentials: ApnsCredentials,
+): ComposedApns | Refused {
   const { content } = notification;
   const payload = payloadOf(content);
   if (typeof payload === "string") return refused(payload);
@@ -86,9 +124,6 @@ export function renderApns(
   if (TOKEN_ONLY.includes(pushType) && !("key" in credentials)) {
     return refused(`push type ${pushType} needs a signing key, not a certificate`);
   }
-  const body = new TextEncoder().encode(JSON.stringify(payload));
-  const bytesMax = pushType === "voip" ? VOIP_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX;
-  if (body.length > bytesMax) return refused(`payload ${body.length} > ${bytesMax}`);
   const topic = content.apns?.topic ?? credentials.topic + TOPIC_SUFFIXES[pushType];
   const wrong = checkTopic(topic);
   if (wrong !== undefined) return refused(`apns topic: ${wrong}`);
@@ -103,7 +138,13 @@ export function renderApns(
   if (collapseId.value !== undefined) {
     fields.push({ name: "apns-collapse-id", value: collapseId.value, indexing: "literal" });
   }
-  return { kind: "message", message: { body, fields, ownTopic: topic !== credentials.topic } };
+  const body = new TextEncoder().encode(JSON.stringify(payload));
+  return {
+    kind: "composed",
+    message: { body, fields, ownTopic: topic !== credentials.topic },
+    bytesMax: pushType === "voip" ? VOIP_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX,
+    ...{ payload, noticeable, pushType },
+  };
 }
 
 /** The payload, or why there is none. */
@@ -141,7 +182,7 @@ function collapseIdOf(
   { content, topic }: Notification,
 ):
   | { readonly kind: "id"; readonly value: string | undefined }
-  | RenderedApns & { kind: "refused" } {
+  | Refused {
   const own = content.apns?.collapseId;
   if (own !== undefined) {
     if (own.length > COLLAPSE_ID_BYTES_MAX) {
@@ -162,6 +203,6 @@ function isVisible(text: string): boolean {
   return /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/.test(text);
 }
 
-function refused(reason: string): { readonly kind: "refused"; readonly reason: string } {
+function refused(reason: string): Refused {
   return { kind: "refused", reason };
 }

@@ -11,9 +11,9 @@
  */
 
 import { importPKCS8, SignJWT } from "jose";
-import type { Verdict } from "../provider/provider.ts";
 import type { Renew, Renewed } from "../provider/renewal.ts";
-import { TOKEN_AGE_MS_MAX, TOKEN_GRID_MS, TOKEN_INTERVAL_MS_MIN } from "./limits.ts";
+import { type TokenHealth, TokenRecord } from "../provider/token_health.ts";
+import { TOKEN_AGE_MS_MAX, TOKEN_GRID_MS, TOKEN_INTERVAL_MS_MIN, TOKEN_LIFE_MS } from "./limits.ts";
 
 /** Tells the time. */
 export interface WallClock {
@@ -42,6 +42,7 @@ interface SignedToken {
 export class Signer {
   readonly #signingKey: SigningKey;
   readonly #clock: WallClock;
+  readonly #record = new TokenRecord();
   #key: Promise<CryptoKey> | undefined;
   #current: SignedToken | undefined;
   #underWay: Promise<SignedToken> | undefined;
@@ -50,6 +51,11 @@ export class Signer {
   constructor(signingKey: SigningKey, clock: WallClock) {
     this.#signingKey = signingKey;
     this.#clock = clock;
+  }
+
+  /** How the key's tokens do. */
+  get health(): TokenHealth {
+    return this.#record.health;
   }
 
   /** The token to send now. */
@@ -68,14 +74,22 @@ export class Signer {
     const token = await this.token();
     if (token !== used) return { kind: "renewed", credential: token };
     const current = this.#current;
-    if (current !== undefined && !this.#mayReplace(current)) {
-      return { kind: "refused", verdict: this.#explain(refusal) };
-    }
+    if (current !== undefined && !this.#mayReplace(current)) return this.#given(refusal);
     const { text } = await this.#sign();
     // Within the same half hour it is the same token: signatures here are deterministic (RFC 6979).
-    return text === used
-      ? { kind: "refused", verdict: this.#explain(refusal) }
-      : { kind: "renewed", credential: text };
+    return text === used ? this.#given(refusal) : { kind: "renewed", credential: text };
+  }
+
+  /** Remembers that a token was refused whose age is not what is wrong. */
+  refused({ reason }: Renew): void {
+    this.#record.failed(this.#clock.wallNow(), reason);
+  }
+
+  /** What a refusal means when there is no other token. */
+  #given(refusal: Renew): Renewed<string> {
+    const reason = this.#explain(refusal);
+    this.refused({ ...refusal, reason });
+    return { kind: "refused", verdict: { kind: "pause", status: refusal.status, reason } };
   }
 
   #isDue(token: SignedToken): boolean {
@@ -89,15 +103,14 @@ export class Signer {
   }
 
   /** Why a young token is refused: for the clock, if Apple says that it has expired. */
-  #explain({ status, reason, serverTime }: Renew): Verdict {
-    if (reason !== "ExpiredProviderToken") return { kind: "pause", status, reason };
+  #explain({ reason, serverTime }: Renew): string {
+    if (reason !== "ExpiredProviderToken") return reason;
     const aheadMs = serverTime === undefined ? 0 : this.#clock.wallNow() - serverTime;
     const minutes = Math.round(Math.abs(aheadMs) / 60_000);
     const clock = minutes === 0
       ? "is its clock right?"
       : `its clock is ${minutes} minutes ${aheadMs > 0 ? "ahead of" : "behind"} Apple's`;
-    const explained = `${reason}, although the token is not an hour old: ${clock}`;
-    return { kind: "pause", status, reason: explained };
+    return `${reason}, although the token is not an hour old: ${clock}`;
   }
 
   #sign(): Promise<SignedToken> {
@@ -115,6 +128,7 @@ export class Signer {
       .setIssuedAt(issuedAt / 1_000)
       .sign(await this.#key);
     this.#current = { text, signedAt, issuedAt };
+    this.#record.got(signedAt, issuedAt + TOKEN_LIFE_MS);
     return this.#current;
   }
 }

@@ -11,6 +11,8 @@
 import { importPKCS8, SignJWT } from "jose";
 import { parseObject, shown } from "../provider/answer_text.ts";
 import type { JsonObject, Verdict } from "../provider/provider.ts";
+import type { Renew } from "../provider/renewal.ts";
+import { type TokenHealth, TokenRecord } from "../provider/token_health.ts";
 import type { FcmClock } from "./clock.ts";
 import type { ServiceAccount } from "./credentials.ts";
 import {
@@ -38,6 +40,9 @@ interface Granted {
   readonly expiresAt: number;
 }
 
+/** A verdict that says why there is no token. */
+type Refusal = Extract<Verdict, { readonly kind: "pause" | "unsent" }>;
+
 const SCOPE = "https://www.googleapis.com/auth/firebase.messaging";
 const GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
@@ -46,6 +51,7 @@ export class AccessTokens {
   readonly #account: ServiceAccount;
   readonly #clock: FcmClock;
   readonly #caCerts: readonly string[];
+  readonly #record = new TokenRecord();
   #key: Promise<CryptoKey> | undefined;
   #granted: Granted | undefined;
   #underWay: Promise<Grant> | undefined;
@@ -63,6 +69,11 @@ export class AccessTokens {
     this.#caCerts = caCerts;
   }
 
+  /** How the account's tokens do. */
+  get health(): TokenHealth {
+    return this.#record.health;
+  }
+
   /** The token to send with now. */
   token(): Promise<Grant> {
     const now = this.#clock.wallNow();
@@ -78,6 +89,11 @@ export class AccessTokens {
     const grant = this.#granted?.grant;
     if (grant?.kind === "token" && grant.text === used) this.#granted = undefined;
     return this.token();
+  }
+
+  /** Remembers that a fresh token was refused. */
+  refused({ reason }: Renew): void {
+    this.#record.failed(this.#clock.wallNow(), reason);
   }
 
   #ask(): Promise<Grant> {
@@ -150,6 +166,7 @@ export class AccessTokens {
       const lifeMs = lifeSeconds(body?.expires_in) * 1_000;
       const expiresAt = this.#clock.wallNow() + lifeMs;
       const renewAt = expiresAt - Math.min(TOKEN_EARLY_MS, lifeMs / 2);
+      this.#record.got(expiresAt - lifeMs, expiresAt);
       return { grant: { kind: "token", text }, renewAt, expiresAt };
     }
     const error = body?.error;
@@ -166,8 +183,10 @@ export class AccessTokens {
   }
 
   /** A refusal is remembered for a while, so that a thousand batches do not ask a thousand times. */
-  #refused(verdict: Verdict): Granted {
-    const until = this.#clock.wallNow() + TOKEN_RETRY_MS;
+  #refused(verdict: Refusal): Granted {
+    const now = this.#clock.wallNow();
+    this.#record.failed(now, verdict.reason);
+    const until = now + TOKEN_RETRY_MS;
     return { grant: { kind: "refused", verdict }, renewAt: until, expiresAt: until };
   }
 }
@@ -177,7 +196,7 @@ function isOver({ grant, expiresAt }: Granted, now: number): boolean {
   return now >= expiresAt || (grant.kind === "refused" && expiresAt - now > TOKEN_RETRY_MS);
 }
 
-function unsent(reason: string): Verdict {
+function unsent(reason: string): Refusal {
   return { kind: "unsent", reason, afterMs: TOKEN_RETRY_MS };
 }
 

@@ -54,6 +54,13 @@ export function checkFcmCredentials(credentials: FcmCredentials): readonly Crede
   return problems;
 }
 
+/** Names an account for tokens: the same for all who use the same one, and for nobody else. It need not be a good one. */
+export function accountName({ serviceAccount }: FcmCredentials): string {
+  const { client_email, token_uri = GOOGLE_TOKEN_URI, private_key } = serviceAccount;
+  return createHash("sha256").update(`${client_email} ${token_uri} ${private_key}`)
+    .digest("base64url");
+}
+
 /** The account, or all that is wrong with it. */
 export function readServiceAccount({ serviceAccount }: FcmCredentials):
   | { readonly kind: "account"; readonly account: ServiceAccount }
@@ -95,9 +102,8 @@ export function readServiceAccount({ serviceAccount }: FcmCredentials):
   }
   if (problems.length > 0) return { kind: "problems", problems };
   const id = serviceAccount.private_key_id;
-  const digest = createHash("sha256").update(`${clientEmail} ${tokenUri} ${privateKey}`);
   const account = {
-    name: digest.digest("base64url"),
+    name: accountName({ serviceAccount }),
     clientEmail,
     privateKey,
     privateKeyId: typeof id === "string" ? id : undefined,

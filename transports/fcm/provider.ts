@@ -17,19 +17,20 @@ import type {
   Answers,
   App,
   Destination,
+  FcmCredentials,
   Leg,
   Notification,
   Prepared,
-  Provider,
   Recipients,
   Routed,
   Verdict,
 } from "../provider/provider.ts";
 import { Remembered } from "../provider/remembered.ts";
 import { sendRenewing } from "../provider/renewal.ts";
+import type { ReportingProvider, TokenHealth } from "../provider/token_health.ts";
 import { AccessTokens } from "./access_token.ts";
 import { type FcmClock, SYSTEM_CLOCK } from "./clock.ts";
-import { FCM_ORIGIN, readServiceAccount, type ServiceAccount } from "./credentials.ts";
+import { accountName, FCM_ORIGIN, readServiceAccount, type ServiceAccount } from "./credentials.ts";
 import {
   ACCOUNTS_MAX,
   CONNECTIONS_MAX,
@@ -64,11 +65,12 @@ const BAD_TOKEN: Verdict = { kind: "rejected", status: 0, reason: "bad token" };
  *
  * @param options How to connect, and its bounds.
  */
-export function fcmProvider(options: FcmProviderOptions): Provider {
+export function fcmProvider(options: FcmProviderOptions): ReportingProvider<FcmCredentials> {
   const provider = new FcmProvider(options);
   return {
     platform: "fcm",
     prepare: (app, notification) => Promise.resolve(provider.prepare(app, notification)),
+    tokenHealth: (credentials) => provider.tokenHealth(credentials),
   };
 }
 
@@ -81,6 +83,10 @@ class FcmProvider {
   constructor(options: FcmProviderOptions) {
     this.#options = options;
     this.#clock = options.clock ?? SYSTEM_CLOCK;
+  }
+
+  tokenHealth(credentials: FcmCredentials): TokenHealth | undefined {
+    return this.#tokens.peek(accountName(credentials))?.health;
   }
 
   prepare(app: App, notification: Notification): Prepared {
@@ -234,6 +240,7 @@ class FcmRoute {
           ? { kind: "renewed", credential: grant.text }
           : { kind: "refused", verdict: grant.verdict };
       },
+      refused: (refusal) => tokens.refused(refusal),
     });
   }
 

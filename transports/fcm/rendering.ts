@@ -29,6 +29,16 @@ export type RenderedFcm =
   | { readonly kind: "message"; readonly message: FcmMessage }
   | { readonly kind: "refused"; readonly reason: string };
 
+/** A message of any size, before it became bytes. */
+export interface ComposedFcm {
+  /** Tells it from a refusal. */
+  readonly kind: "composed";
+  /** The message, but for its target. */
+  readonly message: JsonObject;
+  /** Bytes of its payload, as Google counts them. */
+  readonly bytes: number;
+}
+
 /** Fields that name a target; recipients do. */
 const TARGETS: readonly string[] = ["token", "fid", "topic", "condition"];
 
@@ -39,6 +49,29 @@ const encoder = new TextEncoder();
 
 /** Renders a notification as of `now`, milliseconds since 1970: its lifetime is counted from then. */
 export function renderFcm(notification: Notification, now: number): RenderedFcm {
+  const composed = composeFcm(notification, now);
+  if (composed.kind === "refused") return composed;
+  const { message, bytes } = composed;
+  if (bytes > PAYLOAD_BYTES_MAX) {
+    return { kind: "refused", reason: `payload ${bytes} > ${PAYLOAD_BYTES_MAX}` };
+  }
+  const fields = JSON.stringify(message).slice(0, -1);
+  const { fcm } = notification.content;
+  const validateOnly = fcm?.validateOnly === true ? '"validate_only":true,' : "";
+  return {
+    kind: "message",
+    message: {
+      prefix: encoder.encode(`{${validateOnly}"message":${fields},"token":"`),
+      suffix: encoder.encode(`"}}`),
+    },
+  };
+}
+
+/** What {@linkcode renderFcm} renders, even if it is too large for Google. */
+export function composeFcm(
+  notification: Notification,
+  now: number,
+): ComposedFcm | { readonly kind: "refused"; readonly reason: string } {
   const { content } = notification;
   const own = content.fcm?.message ?? {};
   const target = TARGETS.find((name) => name in own);
@@ -56,19 +89,7 @@ export function renderFcm(notification: Notification, now: number): RenderedFcm 
     ...(data === undefined ? {} : { data: textual(data) }),
     android: androidPart(notification, made, now),
   };
-  const bytes = payloadBytes(message);
-  if (bytes > PAYLOAD_BYTES_MAX) {
-    return { kind: "refused", reason: `payload ${bytes} > ${PAYLOAD_BYTES_MAX}` };
-  }
-  const fields = JSON.stringify(message).slice(0, -1);
-  const validateOnly = content.fcm?.validateOnly === true ? '"validate_only":true,' : "";
-  return {
-    kind: "message",
-    message: {
-      prefix: encoder.encode(`{${validateOnly}"message":${fields},"token":"`),
-      suffix: encoder.encode(`"}}`),
-    },
-  };
+  return { kind: "composed", message, bytes: payloadBytes(message) };
 }
 
 /**

@@ -26,6 +26,11 @@ export class Remembered<V extends NonNullable<unknown>> {
     return this.#entries.size;
   }
 
+  /** The value of a key, if there is one; looking at it is no use of it. */
+  peek(key: string): V | undefined {
+    return this.#entries.get(key);
+  }
+
   /** The value of a key, made when there is none. */
   get(key: string, make: () => V): V {
     const value = this.#entries.get(key) ?? make();

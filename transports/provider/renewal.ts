@@ -33,6 +33,8 @@ export interface RenewingSender<C> {
   send(credential: C, indexes: readonly number[]): Promise<Folded<Verdict | Renew>>;
   /** Renews after the first refusal. */
   renew(used: C, refusal: Renew): Promise<Renewed<C>>;
+  /** Hears that the fresh credential was refused as well. */
+  refused(refusal: Renew): void;
 }
 
 /**
@@ -56,10 +58,13 @@ export async function sendRenewing<C>(
   for (const [place, index] of first.of.entries()) {
     if (first.verdicts[index]?.kind === "renew") places.push(place);
   }
-  const second = settled(
-    await sender.send(renewed.credential, places.map((place) => indexes[place] ?? 0)),
-    paused,
+  const again = await sender.send(
+    renewed.credential,
+    places.map((place) => indexes[place] ?? 0),
   );
+  const refusedAgain = again.verdicts.find((verdict) => verdict.kind === "renew");
+  if (refusedAgain?.kind === "renew") sender.refused(refusedAgain);
+  const second = settled(again, paused);
   const answers = settled(first, paused);
   for (const [index, place] of places.entries()) {
     answers.of[place] = first.verdicts.length + (second.of[index] ?? 0);

@@ -7,7 +7,9 @@
 
 export type * from "../http2/exchange.ts";
 export type { Connect, ConnectTarget } from "../provider/connect.ts";
+export type { PayloadSize, Previewed } from "../provider/preview.ts";
 export type * from "../provider/provider.ts";
+export type { ReportingProvider, TokenHealth } from "../provider/token_health.ts";
 export {
   checkWebPushCredentials,
   type CredentialProblem,
@@ -28,6 +30,7 @@ export {
   type PushOrigin,
 } from "./endpoint.ts";
 export { pushServiceConnect, type PushServiceConnectOptions } from "./connect.ts";
+export { previewWebPush, type WebPushPreview } from "./preview.ts";
 export { webPushProvider, type WebPushProviderOptions } from "./provider.ts";
 export type { WallClock } from "./vapid_signer.ts";
 export type { Vendor, VendorName } from "./vendors.ts";

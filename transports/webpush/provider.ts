@@ -8,8 +8,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import type { HeaderField, HttpConnection, RequestHead } from "../http2/exchange.ts";
 import type { Connect } from "../provider/connect.ts";
 import { foldAnswers, type Folded } from "../provider/fold.ts";
@@ -19,7 +17,6 @@ import type {
   Leg,
   Notification,
   Prepared,
-  Provider,
   Recipients,
   Routed,
   Verdict,
@@ -27,6 +24,7 @@ import type {
 } from "../provider/provider.ts";
 import { Remembered } from "../provider/remembered.ts";
 import { type Renew, sendRenewing } from "../provider/renewal.ts";
+import type { ReportingProvider } from "../provider/token_health.ts";
 import { checkWebPushCredentials } from "./credentials.ts";
 import type { Bytes } from "./crypto.ts";
 import type { EncryptedBlock } from "./encrypt.ts";
@@ -38,12 +36,11 @@ import {
   CONNECTIONS_MAX,
   RECIPIENT_KEYS_BYTES,
   SIGNERS_MAX,
-  TTL_SECONDS_MAX,
 } from "./limits.ts";
+import { messageFields } from "./message_fields.ts";
 import { renderWebPush } from "./rendering.ts";
 import { webPushJudge } from "./response_table.ts";
 import { readVapidKey, VapidSigner, type WallClock } from "./vapid_signer.ts";
-import type { Vendor } from "./vendors.ts";
 
 /** What the provider is made of. */
 export interface WebPushProviderOptions {
@@ -85,7 +82,9 @@ const BUSY: Verdict = { kind: "unsent", reason: "encryption is busy", afterMs: B
 const BROKEN: Verdict = { kind: "unsent", reason: "encryption does not work", afterMs: BROKEN_MS };
 
 /** The provider for browsers. */
-export function webPushProvider(options: WebPushProviderOptions): Provider {
+export function webPushProvider(
+  options: WebPushProviderOptions,
+): ReportingProvider<WebPushCredentials> {
   const clock = options.clock ?? { wallNow: () => Date.now() };
   const identities = new Remembered<Identity>(SIGNERS_MAX);
   return {
@@ -107,6 +106,10 @@ export function webPushProvider(options: WebPushProviderOptions): Provider {
         route: (recipients) => message.route(recipients),
       });
     },
+    tokenHealth(credentials) {
+      const identity = identities.peek(identityName(credentials));
+      return identity?.kind === "signer" ? identity.signer.health : undefined;
+    },
   };
 }
 
@@ -117,8 +120,11 @@ function settled(verdict: Verdict): Promise<Prepared> {
 function identityOf(app: App, identities: Remembered<Identity>, clock: WallClock): Identity {
   const credentials = app.credentials.webpush;
   if (credentials === undefined) return { kind: "problem", reason: "no credentials for Web Push" };
-  const { vapidPrivateKey, subject } = credentials;
-  return identities.get(`${vapidPrivateKey} ${subject}`, () => identify(credentials, clock));
+  return identities.get(identityName(credentials), () => identify(credentials, clock));
+}
+
+function identityName({ vapidPrivateKey, subject }: WebPushCredentials): string {
+  return `${vapidPrivateKey} ${subject}`;
 }
 
 function identify(credentials: WebPushCredentials, clock: WallClock): Identity {
@@ -220,6 +226,7 @@ class WebPushMessage {
           // Others were accepted with the same credentials: it is something with this subscription.
           ? { kind: "refused", verdict: { kind: "retry", status, reason, scope: "recipient" } }
           : { kind: "renewed", credential: await signer.renewed(origin, refused) },
+      refused: (refusal) => signer.refused(origin, refusal),
     });
     const { allowed, vendor } = group.service;
     const believed = allowed || vendor.name !== "other" ? answers : withoutPauses(answers);
@@ -289,24 +296,14 @@ class WebPushMessage {
   /** What the requests to an origin share at this moment. */
   #head({ authority, vendor }: PushOrigin, token: string, bodyBytes: number): RequestHead {
     const { clock, notification } = this.#options;
-    const ttlSeconds = remainingSeconds(notification, vendor, clock.wallNow());
     const fields: HeaderField[] = [
       { name: "authorization", value: token, indexing: "indexed" },
       { name: "content-encoding", value: "aes128gcm", indexing: "indexed" },
       { name: "content-type", value: "application/octet-stream", indexing: "indexed" },
       { name: "content-length", value: `${bodyBytes}`, indexing: "literal" },
       { name: "accept-encoding", value: "identity", indexing: "indexed" },
-      { name: "ttl", value: `${ttlSeconds}`, indexing: "literal" },
-      { name: "urgency", value: notification.urgency, indexing: "indexed" },
+      ...messageFields(notification, vendor, clock.wallNow()),
     ];
-    if (notification.topic !== undefined) {
-      const value = topicFor(vendor, notification.topic);
-      fields.push({ name: "topic", value, indexing: "literal" });
-    }
-    if (vendor.cachePolicy) {
-      const value = ttlSeconds === 0 ? "no-cache" : "cache";
-      fields.push({ name: "x-wns-cache-policy", value, indexing: "indexed" });
-    }
     return { method: "POST", authority, fields };
   }
 }
@@ -339,18 +336,4 @@ function withBad(answers: Answers, sent: readonly number[], count: number): Answ
   const of = new Uint16Array(count).fill(answers.verdicts.length);
   for (const [index, row] of sent.entries()) of[row] = answers.of[index] ?? 0;
   return { verdicts: [...answers.verdicts, BAD_KEY], of };
-}
-
-/** How long the push service may keep the message: no longer than the notification is wanted (RFC 8030 section 5.2). */
-function remainingSeconds(notification: Notification, vendor: Vendor, now: number): number {
-  const left = Math.floor((notification.expiresAt - now) / 1_000);
-  const wanted = Math.min(notification.ttlSeconds, left, TTL_SECONDS_MAX);
-  return Math.max(wanted, vendor.ttlSecondsMin);
-}
-
-/** A topic as RFC 8030 section 5.4 allows it; one that it does not allow has a digest in its place. */
-function topicFor(vendor: Vendor, topic: string): string {
-  if (!vendor.topicHashed && /^[A-Za-z0-9_-]{1,32}$/.test(topic)) return topic;
-  const digest = createHash("sha256").update(topic).digest();
-  return Buffer.from(digest.subarray(0, 24)).toString("base64url");
 }

@@ -19,10 +19,36 @@ const DECLARATIVE = 8030;
 /** A plaintext, or why there is none. */
 export type RenderedWebPush =
   | { readonly kind: "rendered"; readonly plaintext: Bytes }
-  | { readonly kind: "refused"; readonly reason: string };
+  | Refused;
+
+/** A plaintext of any size, before it became bytes. */
+export interface ComposedWebPush {
+  /** Tells it from a refusal. */
+  readonly kind: "composed";
+  /** The plaintext. */
+  readonly text: string;
+}
+
+/** Why there is no plaintext. */
+export interface Refused {
+  /** Tells it from a plaintext. */
+  readonly kind: "refused";
+  /** Why, in some words. */
+  readonly reason: string;
+}
 
 /** Renders the plaintext of a notification. */
 export function renderWebPush(content: Content): RenderedWebPush {
+  const composed = composeWebPush(content);
+  if (composed.kind === "refused") return composed;
+  const plaintext = new TextEncoder().encode(composed.text);
+  return plaintext.length > PLAINTEXT_BYTES_MAX
+    ? refused(`payload of ${plaintext.length} bytes exceeds ${PLAINTEXT_BYTES_MAX}`)
+    : { kind: "rendered", plaintext };
+}
+
+/** What {@linkcode renderWebPush} renders, even if it is too large for a push service. */
+export function composeWebPush(content: Content): ComposedWebPush | Refused {
   const payload = content.webpush?.payload;
   const navigate = content.webpush?.navigate;
   if (payload === undefined && navigate !== undefined) {
@@ -32,10 +58,7 @@ export function renderWebPush(content: Content): RenderedWebPush {
     }
   }
   const text = typeof payload === "string" ? payload : JSON.stringify(payload ?? message(content));
-  const plaintext = new TextEncoder().encode(text);
-  return plaintext.length > PLAINTEXT_BYTES_MAX
-    ? refused(`payload of ${plaintext.length} bytes exceeds ${PLAINTEXT_BYTES_MAX}`)
-    : { kind: "rendered", plaintext };
+  return { kind: "composed", text };
 }
 
 function message({ title, body, data, webpush }: Content): unknown {
@@ -45,6 +68,6 @@ function message({ title, body, data, webpush }: Content): unknown {
     : { web_push: DECLARATIVE, notification: { title, navigate, body, data } };
 }
 
-function refused(reason: string): RenderedWebPush {
+function refused(reason: string): Refused {
   return { kind: "refused", reason };
 }

@@ -12,6 +12,8 @@ import { createECDH } from "node:crypto";
 import { importJWK, SignJWT } from "jose";
 import { Remembered } from "../provider/remembered.ts";
 import type { WebPushCredentials } from "../provider/provider.ts";
+import type { Renew } from "../provider/renewal.ts";
+import { type TokenHealth, TokenRecord } from "../provider/token_health.ts";
 import {
   CLOCK_JUMP_MS_MAX,
   ORIGINS_MAX,
@@ -61,6 +63,7 @@ export class VapidSigner {
   readonly #key: ReturnType<typeof importJWK>;
   readonly #subject: string;
   readonly #clock: WallClock;
+  readonly #record = new TokenRecord();
   readonly #origins = new Remembered<OriginState>(ORIGINS_MAX);
 
   /** A signer for credentials that were checked; the clock tells when tokens end. */
@@ -75,6 +78,11 @@ export class VapidSigner {
     }, "ES256");
     this.#subject = subject;
     this.#clock = clock;
+  }
+
+  /** How the key's tokens do, those for all origins together. */
+  get health(): TokenHealth {
+    return this.#record.health;
   }
 
   /** The value of `Authorization` for an origin (RFC 8292 section 3). */
@@ -105,6 +113,11 @@ export class VapidSigner {
     return await this.authorization(origin);
   }
 
+  /** Remembers that an origin refused a fresh token. */
+  refused(origin: string, { reason }: Renew): void {
+    this.#record.failed(this.#clock.wallNow(), `${reason} at ${origin}`);
+  }
+
   /** Remembers that an origin took a request with these credentials. */
   accepted(origin: string): void {
     this.#state(origin).acceptedAt = this.#clock.wallNow();
@@ -124,6 +137,7 @@ export class VapidSigner {
     const token = await new SignJWT({ aud: origin, exp, sub: this.#subject })
       .setProtectedHeader({ typ: "JWT", alg: "ES256" })
       .sign(await this.#key);
+    this.#record.got(now, exp * 1_000);
     return `vapid t=${token}, k=${this.publicKey}`;
   }
 }

@@ -37,7 +37,7 @@ export const VENDORS: readonly Vendor[] = [
 ];
 
 /** Any other service: RFC 8030 and nothing else. */
-const OTHER: Vendor = { ...PLAIN, name: "other", hosts: [] };
+export const OTHER: Vendor = { ...PLAIN, name: "other", hosts: [] };
 
 /** Who runs the service at this host, given in lower case. */
 export function vendorOf(host: string): Vendor {

@@ -22,6 +22,7 @@ async function send(
   renewed: Renewed<string> = { kind: "renewed", credential: "new" },
 ) {
   const sent: (readonly [string, readonly number[]])[] = [];
+  const refused: string[] = [];
   const answers = await sendRenewing([10, 11, 12, 13].slice(0, first.length), {
     credential: "old",
     send(credential, indexes): Promise<Folded<Verdict | Renew>> {
@@ -30,8 +31,9 @@ async function send(
       return Promise.resolve({ verdicts, of: Uint16Array.from(verdicts.keys()) });
     },
     renew: () => Promise.resolve(renewed),
+    refused: ({ reason }) => refused.push(reason),
   });
-  return { sent, verdicts: verdictsOf(answers) };
+  return { sent, refused, verdicts: verdictsOf(answers) };
 }
 
 Deno.test("sendRenewing() sends once when no answer asks for a new credential", async () => {
@@ -41,14 +43,18 @@ Deno.test("sendRenewing() sends once when no answer asks for a new credential", 
 });
 
 Deno.test("sendRenewing() sends again to those who were refused, with the new credential", async () => {
-  const { sent, verdicts } = await send([RENEW, DELIVERED, RENEW, GONE], [GONE, DELIVERED]);
+  const { sent, refused, verdicts } = await send([RENEW, DELIVERED, RENEW, GONE], [
+    ...[GONE, DELIVERED],
+  ]);
+  assertEquals(refused, []);
   assertEquals(sent, [["old", [10, 11, 12, 13]], ["new", [10, 12]]]);
   assertEquals(verdicts, [GONE, DELIVERED, DELIVERED, GONE]);
 });
 
 Deno.test("sendRenewing() pauses when the new credential is refused, too", async () => {
-  const { sent, verdicts } = await send([DELIVERED, RENEW], [RENEW]);
+  const { sent, refused, verdicts } = await send([DELIVERED, RENEW], [RENEW]);
   assertEquals(sent.length, 2);
+  assertEquals(refused, ["old"]);
   assertEquals(verdicts, [DELIVERED, PAUSE]);
 });
 
