@@ -11,20 +11,24 @@
 import type { DeliveryEvent, DeliveryObserver } from "../actors/push/delivery/ports.ts";
 import type { DeliveryMetrics } from "../transports/api/delivery_metrics.ts";
 import type { Log } from "../transports/command_line/log.ts";
+import type { Flow } from "./monitor/flow.ts";
 
 /** Counts and logs; see the module. */
 export class DeliveryTelemetry implements DeliveryObserver {
   readonly #metrics: DeliveryMetrics;
+  readonly #flow: Flow;
   readonly #log: Log;
 
   /** Telemetry into these. */
-  constructor(metrics: DeliveryMetrics, log: Log) {
+  constructor(metrics: DeliveryMetrics, flow: Flow, log: Log) {
     this.#metrics = metrics;
+    this.#flow = flow;
     this.#log = log;
   }
 
   /** An event of the pipeline. */
   record(event: DeliveryEvent): void {
+    this.#flow.delivered(event);
     switch (event.kind) {
       case "submitted":
         this.#metrics.submitted();
@@ -35,6 +39,10 @@ export class DeliveryTelemetry implements DeliveryObserver {
         return this.#metrics.settled(event);
       case "answered":
         return this.#answered(event);
+      case "latencies":
+        return this.#metrics.latencies(event);
+      case "claimed":
+        return this.#metrics.claimed(event.platform, event.delayMs);
       case "connected":
       case "disconnected":
       case "connect_failed":

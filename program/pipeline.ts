@@ -30,6 +30,7 @@ import { apnsProvider, checkApnsCredentials, http2Connector } from "../transport
 import { checkFcmCredentials, fcmProvider } from "../transports/fcm/mod.ts";
 import type { HttpConnection } from "../transports/http2/exchange.ts";
 import { isPoint } from "../transports/p256/p256.ts";
+import type { Connect } from "../transports/provider/connect.ts";
 import type { Provider } from "../transports/provider/provider.ts";
 import {
   checkWebPushCredentials,
@@ -38,6 +39,7 @@ import {
   webPushProvider,
 } from "../transports/webpush/mod.ts";
 import { lazyEncryption } from "./lazy_encryption.ts";
+import { measuredConnect } from "./measured_connect.ts";
 import { VERSION } from "./version.ts";
 
 export type {
@@ -142,9 +144,14 @@ export class Pipeline implements AsyncDisposable {
       wake: () => this.#wake(),
       resumed: (lane) => void this.#refs?.delivery.guard.trySend("trust", lane),
       observer: observer.delivery,
-      bars: (since) => this.#barsSince(since),
+      bars: (since) => this.bars(since),
       node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
     });
+  }
+
+  /** Batches in flight. */
+  get batches(): number {
+    return this.#refs?.delivery.batches.size ?? 0;
   }
 
   /** Starts its actors: from now on notifications are sent. */
@@ -183,6 +190,15 @@ export class Pipeline implements AsyncDisposable {
     this.#bars = await owner.start("bars", barsTree({ store, feed, allNodes: true, observer }));
   }
 
+  /**
+   * The bars of this second since 1970 and all after it, the present one included, at most ten minutes;
+   * none on a node without a monitor. Rejects when it does not answer within a second.
+   */
+  async bars(since: number): Promise<readonly Bar[]> {
+    if (this.#bars === undefined) return [];
+    return await this.#bars.monitor.within(BARS_MS).ask("bars", since);
+  }
+
   /** Ends what is in flight, hands back the rest, and stops; a system that was given is left to its owner. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
@@ -191,31 +207,31 @@ export class Pipeline implements AsyncDisposable {
   #providers(): Readonly<Record<Platform, Provider>> {
     const { caCerts = [], apnsConnections, fcmConnections, fcmRatePerMinute } = this.#options;
     const { webPushConnections, encryptionThreads } = this.#options;
+    const { observer = DEAF } = this.#options;
+    const measured = (platform: Platform, connect: Connect) =>
+      measuredConnect(connect, ({ counts, sumMs }) => {
+        observer.delivery.record({ kind: "latencies", platform, counts, sumMs });
+      });
     const connect = http2Connector({ caCerts });
     const encryption = this.#resources.use(lazyEncryption({ threads: encryptionThreads }));
     return {
       apns: apnsProvider({
-        connect,
+        connect: measured("apns", connect),
         ...(apnsConnections === undefined ? {} : { connectionsMax: apnsConnections }),
       }),
       fcm: fcmProvider({
-        connect,
+        connect: measured("fcm", connect),
         caCerts,
         ...(fcmConnections === undefined ? {} : { connectionsMax: fcmConnections }),
         ...(fcmRatePerMinute === undefined ? {} : { messagesPerMinute: fcmRatePerMinute }),
       }),
       webpush: webPushProvider({
         policy: this.#policy,
-        connect: pushServiceConnect({ policy: this.#policy, caCerts }),
+        connect: measured("webpush", pushServiceConnect({ policy: this.#policy, caCerts })),
         encryption,
         ...(webPushConnections === undefined ? {} : { connectionsMax: webPushConnections }),
       }),
     };
-  }
-
-  async #barsSince(since: number): Promise<readonly Bar[]> {
-    if (this.#bars === undefined) return [];
-    return await this.#bars.monitor.within(BARS_MS).ask("bars", since);
   }
 
   #wake(): void {

@@ -17,6 +17,7 @@ import type { DoorEvent } from "../transports/http_door/http_door.ts";
 import type { NodePortEvent } from "../transports/node_port/mod.ts";
 import type { EndpointEvent } from "../transports/push_endpoint/ports.ts";
 import { DeliveryTelemetry } from "./delivery_telemetry.ts";
+import { Flow } from "./monitor/flow.ts";
 
 const HELLO_KINDS: { readonly [K in Extract<PushEvent, { kind: "hello" }>["user"]]: HelloKind } = {
   new: "new",
@@ -28,6 +29,8 @@ const HELLO_KINDS: { readonly [K in Extract<PushEvent, { kind: "hello" }>["user"
 export class Telemetry implements Observer {
   /** The counters. */
   readonly metrics: Metrics;
+  /** What flows, for those who watch. */
+  readonly flow: Flow = new Flow();
   /** Takes the events of the delivery pipeline. */
   readonly delivery: DeliveryTelemetry;
   readonly #log: Log;
@@ -36,12 +39,13 @@ export class Telemetry implements Observer {
   constructor(metrics: Metrics, log: Log) {
     this.metrics = metrics;
     this.#log = log;
-    this.delivery = new DeliveryTelemetry(metrics.delivery, log);
+    this.delivery = new DeliveryTelemetry(metrics.delivery, this.flow, log);
   }
 
   /** An event of the push actors. */
   record(event: PushEvent): void {
     const { metrics } = this;
+    this.flow.pushed(event);
     switch (event.kind) {
       case "hello":
         return metrics.helloed(HELLO_KINDS[event.user]);
@@ -50,7 +54,7 @@ export class Telemetry implements Observer {
       case "unregistered":
         return metrics.unregistered();
       case "acknowledged":
-        return metrics.acknowledged(event.code);
+        return metrics.acknowledged(event.code, event.delayMs);
       case "nacked":
         return metrics.refused(event.code);
       case "accepted":
@@ -132,8 +136,10 @@ export class Telemetry implements Observer {
   deviceEvent(event: DeviceDoorEvent): void {
     switch (event.kind) {
       case "opened":
+        this.flow.opened();
         return this.metrics.connectionOpened();
       case "left":
+        this.flow.left();
         this.metrics.connectionClosed();
         return this.#log.debug("device_left", { how: event.how, code: event.code });
       case "http_refused":
@@ -148,6 +154,7 @@ export class Telemetry implements Observer {
   endpointEvent(event: EndpointEvent): void {
     switch (event.kind) {
       case "accepted":
+        this.flow.posted();
         this.metrics.urgency(event.urgency);
         return this.metrics.answered(201);
       case "withdrawn":

@@ -119,6 +119,26 @@ const ROWS: readonly (readonly [
     },
   ],
   [
+    // Two of 10 to 20 ms and one of more than 20 s.
+    {
+      kind: "latencies",
+      platform: "fcm",
+      counts: Uint32Array.from([0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+      sumMs: 20_525,
+    },
+    {
+      'provider_latency_seconds_count{platform="fcm"}': 3,
+      'provider_latency_seconds_sum{platform="fcm"}': 20.525,
+    },
+  ],
+  [
+    { kind: "claimed", platform: "webpush", delayMs: 750 },
+    {
+      'queue_delay_seconds_count{platform="webpush"}': 1,
+      'queue_delay_seconds_sum{platform="webpush"}': 0.75,
+    },
+  ],
+  [
     { kind: "connected", platform: "webpush", origin: ORIGIN },
     { 'provider_connections{platform="webpush"}': 1 },
     { level: "debug", event: "provider_connected", platform: "webpush", origin: ORIGIN },

@@ -56,6 +56,7 @@ export class BatchParts {
   readonly done: Lease[] = [];
   readonly letters: DeadLetter[] = [];
   app = APP;
+  notification = NOTIFICATION;
   send: (block: SendBlock) => Promise<Answers> = ({ recipients }) =>
     Promise.resolve(same(DELIVERED, recipients.numbers.length));
   load: () => Promise<LoadedBatch | "stale" | "unreadable"> = () =>
@@ -116,7 +117,7 @@ export class BatchParts {
         },
       },
       store: {
-        campaign: () => Promise.resolve({ notification: NOTIFICATION, app: this.app }),
+        campaign: () => Promise.resolve({ notification: this.notification, app: this.app }),
         load: () => this.load(),
         bury: (letter) => {
           this.letters.push(letter);

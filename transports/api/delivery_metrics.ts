@@ -8,6 +8,8 @@
  * @module
  */
 
+import { LATENCY_BOUNDS_MS } from "../http2/latencies.ts";
+import type { CountedMs } from "./counted_histogram.ts";
 import type { Series } from "./series.ts";
 
 /** Who delivers to a device. */
@@ -66,6 +68,17 @@ const BATCH_BUCKETS_SECONDS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
 ];
 
+/** Latencies of one block of requests. */
+export interface ProviderLatencies extends CountedMs {
+  /** Who answered. */
+  readonly platform: MetricPlatform;
+}
+
+/** Bounds of the time in the queue in seconds: milliseconds when nothing else is sent, hours behind a paused app. */
+const QUEUE_BUCKETS_SECONDS = [
+  ...[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600, 14_400],
+];
+
 /** The counters, gauges and histograms of the pipeline. */
 export class DeliveryMetrics {
   readonly #reasons: ProviderReasons;
@@ -75,6 +88,8 @@ export class DeliveryMetrics {
   readonly #retries;
   readonly #batches;
   readonly #answers;
+  readonly #latencies;
+  readonly #queueDelay;
   readonly #connections;
   readonly #connectFailures;
   readonly #circuits;
@@ -105,6 +120,16 @@ export class DeliveryMetrics {
       "Answers of providers; reason is none for a success, class is none without an answer.",
       [...["platform", "class", "reason"] as const],
     );
+    this.#latencies = series.counted(
+      "provider_latency_seconds",
+      "From writing a request to a provider to its answer.",
+      { boundsMs: LATENCY_BOUNDS_MS, label: "platform", values: PLATFORMS },
+    );
+    this.#queueDelay = series.histogram(
+      "queue_delay_seconds",
+      "From when a notification might be sent to the first claim of each of its batches.",
+      { buckets: QUEUE_BUCKETS_SECONDS, labelNames: ["platform"] },
+    );
     this.#connections = series.gauge("provider_connections", "Connections to providers open now.", [
       "platform",
     ]);
@@ -130,6 +155,7 @@ export class DeliveryMetrics {
       }
       this.#connections.set({ platform }, 0);
       this.#batches.zero({ platform });
+      this.#queueDelay.zero({ platform });
     }
   }
 
@@ -158,6 +184,16 @@ export class DeliveryMetrics {
       class: classOf(status, reason),
       reason: reason === "" ? "none" : known,
     }, count);
+  }
+
+  /** Answers of one block came, so long after its requests; counted by {@linkcode LATENCY_BOUNDS_MS}. */
+  latencies({ platform, ...counted }: ProviderLatencies): void {
+    this.#latencies.add(platform, counted);
+  }
+
+  /** A batch was claimed for the first time, so many milliseconds after it might have been. */
+  claimed(platform: MetricPlatform, delayMs: number): void {
+    this.#queueDelay.observe({ platform }, delayMs / 1_000);
   }
 
   /** A connection was opened. */

@@ -59,6 +59,11 @@ const DELIVERY_BUCKETS_SECONDS = [
   ...[60, 600, 3_600, 86_400],
 ];
 
+/** Bounds of an acknowledgement in seconds: a device on loopback takes a millisecond, one that fell asleep on a train minutes. */
+const ACK_BUCKETS_SECONDS = [
+  ...[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+];
+
 /** Bounds of a commit in seconds: an `fsync` takes 0.1 ms on a good disk and seconds on a dying one. */
 const COMMIT_BUCKETS_SECONDS = [
   ...[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
@@ -117,6 +122,11 @@ export class Metrics {
     "delivery_delay_seconds",
     "From accepting a message to handing it to a device's socket.",
     { buckets: DELIVERY_BUCKETS_SECONDS },
+  );
+  readonly #ackDelay = this.#series.histogram(
+    "ack_delay_seconds",
+    "From handing a message to a device's socket to the device's acknowledgement.",
+    { buckets: ACK_BUCKETS_SECONDS },
   );
   readonly #commits = this.#series.histogram(
     "commit_seconds",
@@ -200,9 +210,13 @@ export class Metrics {
     this.#unregisters.inc();
   }
 
-  /** A device acknowledged a message with this code; unknown codes are counted as `other`. */
-  acknowledged(code: number): void {
+  /**
+   * A device acknowledged a message with this code, so many milliseconds after it was handed to its
+   * socket; unknown codes are counted as `other`.
+   */
+  acknowledged(code: number, delayMs: number): void {
     this.#acks.inc({ code: label(ACK_CODES, code) });
+    this.#ackDelay.observe(delayMs / 1_000);
   }
 
   /** A device reported that it could not use a message; unknown codes are counted as `other`. */
@@ -285,7 +299,7 @@ export class Metrics {
 
   /** All series in the Prometheus text format, version 0.0.4. */
   text(): Promise<string> {
-    return this.#series.registry.metrics();
+    return this.#series.text();
   }
 }
 

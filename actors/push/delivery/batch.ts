@@ -224,6 +224,7 @@ class Work {
   ): Promise<Settlement | undefined> {
     const { batch, services } = this.#state;
     const facts = { batch, notification, loaded, allRows: services.allRows, sentAt };
+    this.#observeClaim(notification, sentAt);
     if (sentAt >= notification.expiresAt) {
       return settleAll({ ...facts, now: sentAt }, "expired", "its time was over");
     }
@@ -334,6 +335,14 @@ class Work {
     services.observer.record({ kind: "dead_letter", source: "queue", reason });
     const at = this.#ctx.wallNow();
     await services.store.bury({ source: "queue", id: `${lease.batch}`, reason, body, at });
+  }
+
+  /** Remainders wait because they must, and what was claimed before has been counted then. */
+  #observeClaim({ createdAt, sendAt }: Notification, claimedAt: number): void {
+    const { batch: { attempt, deliveries, platform }, services: { observer } } = this.#state;
+    if (attempt > 0 || deliveries > 1) return;
+    const delayMs = Math.max(0, claimedAt - Math.max(createdAt, sendAt));
+    observer.record({ kind: "claimed", platform, delayMs });
   }
 
   #observe(answers: Answers): void {

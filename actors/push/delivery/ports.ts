@@ -192,6 +192,18 @@ export type DeliveryEvent =
     readonly reason: string;
     readonly count: number;
   }
+  /**
+   * How long a block's answers took: how many fell into each bucket of the connection's own bounds, the
+   * last one without a bound, and all of them together.
+   */
+  | {
+    readonly kind: "latencies";
+    readonly platform: Platform;
+    readonly counts: Uint32Array;
+    readonly sumMs: number;
+  }
+  /** A batch was claimed that nobody had before, so long after its recipients might be sent to. */
+  | { readonly kind: "claimed"; readonly platform: Platform; readonly delayMs: number }
   | { readonly kind: "connected"; readonly platform: Platform; readonly origin: string }
   | {
     readonly kind: "disconnected";

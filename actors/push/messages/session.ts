@@ -88,8 +88,8 @@ export interface OpenSession {
   liveFrom: number;
   /** Messages older than that, sent since the store was last found empty. */
   sentFromStore: number;
-  /** Sent and not acknowledged: version to sort key. Made when first needed: most sessions idle. */
-  outstanding: Map<string, number> | undefined;
+  /** Sent (at this monotonic time) and not acknowledged, by version. Made when first needed: most sessions idle. */
+  outstanding: Map<string, { readonly sortKey: number; readonly sentAt: number }> | undefined;
   /** Acknowledged, not yet on the way out of the store. */
   acknowledged: number[];
   /** Acknowledged, being removed from the store. */
@@ -181,7 +181,7 @@ export type Effect =
 
 /** What a device told that only statistics care about. */
 export type Countable =
-  | { readonly kind: "acknowledged"; readonly code: 100 | 101 | 102 }
+  | { readonly kind: "acknowledged"; readonly code: 100 | 101 | 102; readonly delayMs: number }
   | { readonly kind: "nacked"; readonly code: 0 | 301 | 302 | 303 }
   | { readonly kind: "unregistered"; readonly code: number }
   | { readonly kind: "registered"; readonly status: 200 | 400 | 500 };
@@ -262,9 +262,9 @@ function stepOpen(
       return message === undefined ? close("Json") : handle(session, message, nowMs);
     }
     case "delivered":
-      return deliver(session, input.message);
+      return deliver(session, input.message, nowMs);
     case "page":
-      return sendPage(session, input.messages, input.limit, settings);
+      return sendPage(session, input, nowMs, settings);
     case "removed":
       session.removing = [];
       return [session, removal(session)];
@@ -314,7 +314,7 @@ function handle(session: OpenSession, message: ClientMessage, nowMs: number): St
         { kind: "unregister", channelId: message.channelId },
       ]];
     case "ack":
-      return acknowledge(session, message.updates);
+      return acknowledge(session, message.updates, nowMs);
     case "nack":
       return [session, [{ kind: "count", what: { kind: "nacked", code: message.code } }]];
     case "broadcast_subscribe": {
@@ -347,7 +347,7 @@ function registered(session: OpenSession, channelId: string, outcome: RegisterOu
   ]];
 }
 
-function deliver(session: OpenSession, message: PushMessage): Step {
+function deliver(session: OpenSession, message: PushMessage, nowMs: number): Step {
   if (message.ttlSeconds === 0) return [session, [notify(message, "direct")]];
   const outstanding = session.outstanding ??= new Map();
   // Older ones are still to be read, or a page may have brought this one already, or the device
@@ -361,23 +361,23 @@ function deliver(session: OpenSession, message: PushMessage): Step {
     session.missed = true;
     return [session, readOn(session)];
   }
-  outstanding.set(message.version, message.sortKey);
+  outstanding.set(message.version, { sortKey: message.sortKey, sentAt: nowMs });
   return [session, [notify(message, "direct")]];
 }
 
 function sendPage(
   session: OpenSession,
-  messages: readonly PushMessage[],
-  limit: number,
+  { messages, limit }: Extract<Input, { kind: "page" }>,
+  nowMs: number,
   settings: SessionSettings,
 ): Step {
   const fresh = messages.filter(({ sortKey }) => !isUnderWay(session, sortKey));
   const page = fresh.slice(0, pageLength(session));
   const effects: Effect[] = page.map((message) => notify(message, "stored"));
-  for (const message of page) {
-    session.readUpTo = Math.max(session.readUpTo, message.sortKey);
-    (session.outstanding ??= new Map()).set(message.version, message.sortKey);
-    if (message.sortKey < session.liveFrom) session.sentFromStore++;
+  for (const { version, sortKey } of page) {
+    session.readUpTo = Math.max(session.readUpTo, sortKey);
+    (session.outstanding ??= new Map()).set(version, { sortKey, sentAt: nowMs });
+    if (sortKey < session.liveFrom) session.sentFromStore++;
   }
   if (session.sentFromStore > settings.messageLimit) {
     return [CLOSED, [
@@ -397,14 +397,16 @@ function sendPage(
 function acknowledge(
   session: OpenSession,
   updates: readonly { readonly version: string; readonly code: 100 | 101 | 102 }[],
+  nowMs: number,
 ): Step {
   const effects: Effect[] = [];
   for (const { version, code } of updates) {
-    const sortKey = session.outstanding?.get(version);
-    if (sortKey === undefined) continue;
+    const sent = session.outstanding?.get(version);
+    if (sent === undefined) continue;
     session.outstanding?.delete(version);
-    session.acknowledged.push(sortKey);
-    effects.push({ kind: "count", what: { kind: "acknowledged", code } });
+    session.acknowledged.push(sent.sortKey);
+    const delayMs = nowMs - sent.sentAt;
+    effects.push({ kind: "count", what: { kind: "acknowledged", code, delayMs } });
   }
   effects.push(...removal(session), ...readOn(session));
   return [session, effects];
@@ -446,7 +448,7 @@ function pageLength(session: OpenSession): number {
 function isUnderWay(session: OpenSession, sortKey: number): boolean {
   if (session.acknowledged.includes(sortKey) || session.removing.includes(sortKey)) return true;
   if (session.outstanding === undefined) return false;
-  for (const sent of session.outstanding.values()) if (sent === sortKey) return true;
+  for (const sent of session.outstanding.values()) if (sent.sortKey === sortKey) return true;
   return false;
 }
 

@@ -36,8 +36,16 @@ const ROWS: readonly (readonly [string, (metrics: Metrics) => void, Record<strin
   ["registered(400)", (m) => m.registered(400), { 'registers_total{status="400"}': 1 }],
   ["registered(409)", (m) => m.registered(409), { 'registers_total{status="other"}': 1 }],
   ["unregistered()", (m) => m.unregistered(), { unregisters_total: 1 }],
-  ["acknowledged(102)", (m) => m.acknowledged(102), { 'acks_total{code="102"}': 1 }],
-  ["acknowledged(7)", (m) => m.acknowledged(7), { 'acks_total{code="other"}': 1 }],
+  [
+    "acknowledged(102, 250)",
+    (m) => m.acknowledged(102, 250),
+    { 'acks_total{code="102"}': 1, ack_delay_seconds_sum: 0.25, ack_delay_seconds_count: 1 },
+  ],
+  [
+    "acknowledged(7, 0)",
+    (m) => m.acknowledged(7, 0),
+    { 'acks_total{code="other"}': 1, ack_delay_seconds_count: 1 },
+  ],
   ["refused(302)", (m) => m.refused(302), { 'nacks_total{code="302"}': 1 }],
   ["refused(0)", (m) => m.refused(0), { 'nacks_total{code="other"}': 1 }],
   [
@@ -106,14 +114,14 @@ Deno.test("Metrics has as many series after a flood of odd codes as fixed sets a
   const metrics = new Metrics();
   for (let code = 0; code < 2_000; code++) {
     metrics.registered(code);
-    metrics.acknowledged(code);
+    metrics.acknowledged(code, code);
     metrics.refused(code);
     metrics.answered(code, code);
   }
   const before = (await samples(metrics)).size;
   for (let code = 2_000; code < 9_000; code++) {
     metrics.registered(code);
-    metrics.acknowledged(code);
+    metrics.acknowledged(code, code);
     metrics.refused(code);
     metrics.answered(code, -code);
   }

@@ -81,8 +81,40 @@ Deno.test("batch records what its gateway answered, and tells its end once", asy
   assertEquals(world.parts.results.map(({ outcomes }) => outcomes.delivered), [2]);
   await world.world.advance(LEASE_MS);
   assertEquals(world.ends, [{ lane: LANE, holdMs: 0, incarnation: 3 }]);
-  assertEquals([world.parts.released, world.parts.events.length], [[], 1]);
+  assertEquals(world.parts.released, []);
+  assertEquals(world.parts.events.map(({ kind }) => kind), ["claimed", "answered"]);
 });
+
+const CLAIMS: readonly (readonly [
+  title: string,
+  notification: { readonly createdAt: number; readonly sendAt: number },
+  batch: Partial<ClaimedBatch>,
+  delays: readonly number[],
+])[] = [
+  ["its acceptance", { createdAt: -700, sendAt: -700 }, {}, [700]],
+  ["its time to be sent, when that came later", { createdAt: -9_000, sendAt: -40 }, {}, [40]],
+  ["now, when its node's clock is ahead", { createdAt: 60, sendAt: 60 }, {}, [0]],
+  ["nothing, when it was claimed before", { createdAt: -700, sendAt: -700 }, { deliveries: 2 }, []],
+  ["nothing, when it waited to be tried again", { createdAt: -700, sendAt: -700 }, {
+    attempt: 1,
+  }, []],
+];
+
+for (const [title, { createdAt, sendAt }, change, delays] of CLAIMS) {
+  Deno.test(`batch tells its first claim's delay from ${title}`, async () => {
+    await using world = await BatchWorld.open();
+    const { parts } = world;
+    const now = world.world.clock.wallNow();
+    parts.notification = {
+      ...parts.notification,
+      createdAt: now + createdAt,
+      sendAt: now + sendAt,
+    };
+    await world.start(change);
+    const claims = parts.events.filter((event) => event.kind === "claimed");
+    assertEquals(claims.map(({ delayMs }) => delayMs), delays);
+  });
+}
 
 Deno.test("batch renews its lease while it works, sooner again after the store could not", async () => {
   await using world = await BatchWorld.open();
@@ -107,7 +139,7 @@ Deno.test("batch ends when somebody else has its lease", async () => {
   await world.start();
   await world.world.advance(LEASE_RENEW_MS + 10_000);
   assertEquals(world.ends.length, 1);
-  assertEquals(parts.events, [{ kind: "batch_lost", reason: "its lease ran out" }]);
+  assertEquals(parts.events.slice(1), [{ kind: "batch_lost", reason: "its lease ran out" }]);
 });
 
 Deno.test("batch tells the queue when its result is recorded, and not before", async () => {

@@ -92,7 +92,10 @@ function describe(effect: Effect): string {
     case "close":
       return `close ${effect.code} ${effect.reason}`;
     case "count":
-      return `count ${Object.values(effect.what).join(" ")}`;
+      return `count ${
+        Object.entries(effect.what).filter(([key]) => key !== "delayMs")
+          .map(([, value]) => value).join(" ")
+      }`;
     case "register":
       return `register ${effect.channelId} ${effect.key?.length ?? "open"} ${effect.userStored}`;
     case "subscribe_broadcasts":
@@ -190,6 +193,43 @@ Deno.test("step() asks for the next page when the last one is acknowledged, in a
   assertEquals(driver.page(20, 3, 4, 11), ["stored v11"]);
   assertEquals(driver.input({ kind: "removed" }), ["remove 3,4,5,6,7,8,9,10"]);
   assertEquals(driver.input({ kind: "removed" }), []);
+});
+
+Deno.test("step() tells of each acknowledgement how long after its message was sent it came", () => {
+  const driver = Driver.open();
+  driver.nowMs = 1_000;
+  driver.deliver(1);
+  driver.nowMs = 1_500;
+  driver.deliver(2);
+  driver.nowMs = 3_000;
+  const text = JSON.stringify({
+    messageType: "ack",
+    // The last two were never sent, and sent once.
+    updates: ["v2", "v1", "v9", "v1"].map((version) => ({ channelID: CHANNEL, version })),
+  });
+  const [, effects] = step(driver.session, { kind: "text", text }, driver.nowMs, SETTINGS);
+  const told = effects.flatMap((effect) => effect.kind === "count" ? [effect.what] : []);
+  assertEquals(told, [
+    { kind: "acknowledged", code: 100, delayMs: 1_500 },
+    { kind: "acknowledged", code: 100, delayMs: 2_000 },
+  ]);
+});
+
+Deno.test("step() counts the time of a stored message from its page, not from its acceptance", () => {
+  const driver = Driver.open();
+  driver.nowMs = 5_000;
+  driver.input({ kind: "storage_changed" });
+  driver.page(11, 7);
+  driver.nowMs = 5_025;
+  const text = JSON.stringify({
+    messageType: "ack",
+    updates: [{ channelID: CHANNEL, version: "v7" }],
+  });
+  const [, effects] = step(driver.session, { kind: "text", text }, driver.nowMs, SETTINGS);
+  assertEquals(effects[0], {
+    kind: "count",
+    what: { kind: "acknowledged", code: 100, delayMs: 25 },
+  });
 });
 
 Deno.test("step() keeps the order of acceptance while older messages wait in the store", () => {
