@@ -21,6 +21,18 @@ export function outcomeColumn(columns: Columns, row: Row): Outcome {
   return outcome ?? columns.wrong(row, "outcome", "the number of an outcome");
 }
 
+/** How many ended how, from columns of the outcomes' names. */
+export function outcomesOf(columns: Columns, row: Row): Readonly<Record<Outcome, number>> {
+  return {
+    delivered: columns.integer(row, "delivered"),
+    token_invalid: columns.integer(row, "token_invalid"),
+    rejected: columns.integer(row, "rejected"),
+    expired: columns.integer(row, "expired"),
+    failed: columns.integer(row, "failed"),
+    cancelled: columns.integer(row, "cancelled"),
+  };
+}
+
 /** Direct recipients in a batch of a notification with this rate. */
 export function batchMaxOf(rate: number | undefined): number {
   if (rate === undefined) return BATCH_RECIPIENTS_MAX;

@@ -21,7 +21,7 @@ import {
   type SqlValue,
   statement,
 } from "../postgres/mod.ts";
-import { outcomeColumn, platformColumn } from "./codes.ts";
+import { outcomeColumn, outcomesOf, platformColumn } from "./codes.ts";
 import { DEAD_LETTERS_MAX, PAGE_MAX, SWEEP_MAX, SWEPT_NOTIFICATIONS_MAX } from "./limits.ts";
 
 const DELIVERY = new Columns("delivery");
@@ -33,7 +33,7 @@ const LETTER = new Columns("dead_letter");
  * Rows as callers see them, of the deliveries that the inner query selects. Each is completed by itself:
  * the planner knows no limit, and without the offsets it would read all devices for one page.
  */
-async function readRows(
+export async function readRows(
   postgres: Postgres,
   inner: string,
   values: readonly SqlValue[],
@@ -121,14 +121,7 @@ export async function talliesAfter(
     app: TALLY.text(row, "app"),
     platform: platformColumn(TALLY, row),
     at: TALLY.integer(row, "at"),
-    outcomes: {
-      delivered: TALLY.integer(row, "delivered"),
-      token_invalid: TALLY.integer(row, "token_invalid"),
-      rejected: TALLY.integer(row, "rejected"),
-      expired: TALLY.integer(row, "expired"),
-      failed: TALLY.integer(row, "failed"),
-      cancelled: TALLY.integer(row, "cancelled"),
-    },
+    outcomes: outcomesOf(TALLY, row),
     retries: TALLY.integer(row, "retries"),
   }));
 }

@@ -57,6 +57,7 @@ import {
 import * as apps from "./apps.ts";
 import * as devices from "./devices.ts";
 import { Additions } from "./direct.ts";
+import * as history from "./history.ts";
 import * as logs from "./logs.ts";
 import * as notifications from "./notifications.ts";
 import * as queue from "./queue.ts";
@@ -284,18 +285,18 @@ export class PostgresDeliveryStore implements AsyncDisposable {
    * Adds a page of tallies, at most 1,000 in the order of positions, to the history, each once: those at or
    * before the position of the sink `history` have been counted. What is older than 48 hours is forgotten.
    */
-  addToHistory(_tallies: readonly Tally[]): Promise<void> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  addToHistory(tallies: readonly Tally[]): Promise<void> {
+    return history.addToHistory(this.#postgres, tallies, this.#clock.wallNow());
   }
 
   /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
-  history(_span: HistorySpan): Promise<readonly HistorySlot[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  history(span: HistorySpan): Promise<readonly HistorySlot[]> {
+    return history.historyOf(this.#postgres, span);
   }
 
   /** The newest row about each of at most 1,000 devices, by place; `undefined` when there is none any more. */
-  lastOutcomes(_devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  lastOutcomes(devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
+    return history.lastOutcomes(this.#postgres, devices);
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */

@@ -48,7 +48,7 @@ Deno.test("openPostgresDeliveryStore() refuses a schema that was not migrated", 
   const error = await assertRejects(
     () => openPostgresDeliveryStore({ url: server.freshUrl() }),
     StoreOpenError,
-    "schema version 0, need 1: run heliograph migrate",
+    "schema version 0, need 2: run heliograph migrate",
   );
   assertEquals(error.code, "older_schema");
 });
@@ -59,7 +59,7 @@ Deno.test("openPostgresDeliveryStore() refuses a schema of a newer program", asy
   const error = await assertRejects(
     () => openPostgresDeliveryStore({ url }),
     StoreOpenError,
-    "schema version 9 was written by a newer version of this program, which knows 1",
+    "schema version 9 was written by a newer version of this program, which knows 2",
   );
   assertEquals(error.code, "newer_schema");
 });

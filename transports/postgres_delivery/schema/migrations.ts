@@ -6,6 +6,7 @@
 
 import type { SchemaPart } from "../../postgres/mod.ts";
 import { DEVICES } from "./devices.ts";
+import { HISTORY } from "./history.ts";
 import { HOUSEKEEPING } from "./housekeeping.ts";
 import { NOTIFICATIONS } from "./notifications.ts";
 import { QUEUE } from "./queue.ts";
@@ -18,5 +19,8 @@ import { TABLES } from "./tables.ts";
  */
 export const DELIVERY_PART: SchemaPart = {
   name: "delivery",
-  migrations: [[TABLES, QUEUE, NOTIFICATIONS, RESULTS, DEVICES, HOUSEKEEPING].join("\n")],
+  migrations: [
+    [TABLES, QUEUE, NOTIFICATIONS, RESULTS, DEVICES, HOUSEKEEPING].join("\n"),
+    HISTORY,
+  ],
 };
