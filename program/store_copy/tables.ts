@@ -222,6 +222,12 @@ const LOGS: readonly Table[] = [
     attempts: "int4",
     platform: "int2",
     outcome: "int2",
+    // SQLite keeps the last row about each device; here rows say which may be it.
+    may_be_last: {
+      type: "boolean",
+      from:
+        "(SELECT last_row.position FROM last_row WHERE last_row.number = delivery.number) IS position",
+    },
     address: "text",
     reason: "text",
   }, COUNTED),
@@ -236,6 +242,11 @@ const LOGS: readonly Table[] = [
     from: `tally_log CROSS JOIN notification ON notification.seq = tally_log.seq
       CROSS JOIN app ON app.id = notification.app_id`,
     ...COUNTED,
+  }),
+  table("history", "delivery", ["second", "platform"], {
+    second: "int8",
+    platform: "int2",
+    ...outcomes("int8"),
   }),
   table("sink", "delivery", ["name"], { name: "text", position: "int8" }),
   table("dead_letter", "delivery", ["id"], {

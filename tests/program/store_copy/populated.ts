@@ -13,6 +13,7 @@ import {
   type SqliteDeliveryStore,
 } from "../../../transports/sqlite/sqlite_delivery_store.ts";
 import { openSqliteStore, type SqliteStore } from "../../../transports/sqlite/sqlite_store.ts";
+import { wholeHistory } from "../../conformance/delivery_history.ts";
 import {
   DeliveryWorld,
   deviceOf,
@@ -222,6 +223,7 @@ async function populateLogs(world: DeliveryWorld): Promise<void> {
   await store.sinkPosition("webhook", "rows");
   await store.saveSinkPosition("file", 1);
   await store.claimSink({ name: "counters", log: "tallies", node: "node", now, leaseMs: 60_000 });
+  await store.addToHistory((await store.talliesAfter(0, 1_000)).slice(0, -1)); // One is not counted yet.
   for (const [index, body] of ["plain", "with \0 in it", '{"a":"\\u0000"}'].entries()) {
     await store.bury({ source: "stream", id: `${index}-0`, reason: "no JSON", body, at: now });
   }
@@ -287,6 +289,10 @@ export async function seenOfDelivery({ store, now }: DeliveryWorld): Promise<unk
     ),
     rows: await store.rowsAfter(0, 1_000),
     tallies: await store.talliesAfter(0, 1_000),
+    history: await wholeHistory({ store }),
+    lastOutcomes: await store.lastOutcomes(
+      Array.from({ length: 200 }, (_, index) => deviceOf(index)),
+    ),
     lanes: await store.lanes(),
     expandable: await store.expandable(now, 100),
     deadLetters: (await store.deadLetters(100)).map((letter) => ({
@@ -297,6 +303,7 @@ export async function seenOfDelivery({ store, now }: DeliveryWorld): Promise<unk
       await store.sinkPosition("webhook", "rows"),
       await store.sinkPosition("file", "rows"),
       await store.sinkPosition("counters", "tallies"),
+      await store.sinkPosition("history", "tallies"),
     ],
   };
 }
@@ -333,6 +340,7 @@ export async function goOn(world: DeliveryWorld): Promise<unknown> {
     }
     clock.nowMs += 10_000;
   }
+  await store.addToHistory(await store.talliesAfter(0, 1_000));
   return told;
 }
 

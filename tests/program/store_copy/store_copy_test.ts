@@ -232,7 +232,7 @@ Deno.test("store copy --json prints the rows of each table alone, and exits 1 wh
   assertEquals(main.stderr, "");
   const { copied } = JSON.parse(main.stdout);
   assertEquals(Object.keys(copied), TABLES.map(({ name }) => name));
-  assertEquals(copied.sink, 3);
+  assertEquals(copied.sink, 4);
   const again = await copyCommand(url);
   assertEquals(again.main.code, 1);
   assertEquals(again.main.stdout, "");
@@ -288,7 +288,7 @@ const TARGETS: readonly (readonly [title: string, url: () => Promise<string>, wo
   [
     "tables that nobody made",
     () => Promise.resolve(server.freshUrl()),
-    /schema version 0, need 1: run heliograph migrate$/,
+    /schema version 0, need 2: run heliograph migrate$/,
   ],
   [
     "tables of a newer program",
@@ -387,7 +387,7 @@ const FOLDERS: readonly (readonly [
       using file = new DatabaseSync(`${folder}/delivery.sqlite`);
       file.exec("PRAGMA user_version = 1");
     },
-    /delivery\.sqlite": its schema has version 1, need 2\. Start a node of this version on it once$/,
+    /delivery\.sqlite": its schema has version 1, need 3\. Start a node of this version on it once$/,
   ],
   [
     "of a newer version",
@@ -395,7 +395,7 @@ const FOLDERS: readonly (readonly [
       using file = new DatabaseSync(`${folder}/delivery.sqlite`);
       file.exec("PRAGMA user_version = 99");
     },
-    /its schema has version 99, this program knows versions up to 2/,
+    /its schema has version 99, this program knows versions up to 3/,
   ],
   [
     "that is not one of SQLite's",
