@@ -16,14 +16,14 @@ import type { Flow } from "./monitor/flow.ts";
 /** Counts and logs; see the module. */
 export class DeliveryTelemetry implements DeliveryObserver {
   readonly #metrics: DeliveryMetrics;
-  readonly #flow: Flow;
   readonly #log: Log;
+  readonly #flow: Flow;
 
   /** Telemetry into these. */
-  constructor(metrics: DeliveryMetrics, flow: Flow, log: Log) {
+  constructor(metrics: DeliveryMetrics, log: Log, flow: Flow) {
     this.#metrics = metrics;
-    this.#flow = flow;
     this.#log = log;
+    this.#flow = flow;
   }
 
   /** An event of the pipeline. */

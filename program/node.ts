@@ -38,9 +38,10 @@ import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoi
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { type NodePipeline, openNodePipeline } from "./node_pipeline.ts";
-import { pipelineEvents } from "./pipeline_events.ts";
+import { LiveEvents } from "./monitor/live_events.ts";
 import { Cluster } from "./cluster.ts";
 import { type OpenStore, openStore } from "./open_store.ts";
+import type { Pipeline } from "./pipeline.ts";
 import { listening, messageOf } from "./start_error.ts";
 import type { Telemetry } from "./telemetry.ts";
 import { VERSION } from "./version.ts";
@@ -115,6 +116,7 @@ class Assembly implements Node {
   #cluster: Cluster | undefined;
   #ports: BoundPorts;
   #refs: PushRefs | undefined;
+  #events: LiveEvents | undefined;
   #cutRequests = 0;
 
   constructor(parts: NodeParts, store: OpenStore) {
@@ -123,7 +125,12 @@ class Assembly implements Node {
     this.#store = store;
     this.#ports = { endpointPort, devicePort, apiPort, nodePort };
     this.#box = new TokenBox({ keys: parts.endpointKeys });
-    this.#system = new System({ onEvent: (event) => parts.telemetry.runtimeEvent(event) });
+    this.#system = new System({
+      onEvent: (event) => {
+        parts.telemetry.runtimeEvent(event);
+        this.#events?.runtimeEvent(event);
+      },
+    });
   }
 
   get ports(): BoundPorts {
@@ -309,12 +316,24 @@ class Assembly implements Node {
         version: VERSION,
         ...(pipeline === undefined
           ? {}
-          : { delivery: pipeline.service, events: pipelineEvents(pipeline) }),
+          : { delivery: pipeline.service, events: this.#watch(pipeline) }),
         page: { files: dashboardFiles, endpointOrigin: new URL(endpointUrl).origin, deviceUrl },
         onEvent: (event) => telemetry.doorEvent(event),
       }));
     this.#ports = { ...this.#ports, apiPort: door.port };
     return door;
+  }
+
+  /** What pages watch; a door that opens again has nobody who watches it. */
+  #watch(pipeline: Pipeline): LiveEvents {
+    this.#events = new LiveEvents({
+      feed: pipeline.feed,
+      bars: (since) => pipeline.bars(since),
+      status: () => pipeline.service.status(),
+      tree: () => this.tree(),
+      flow: this.#parts.telemetry.flow,
+    });
+    return this.#events;
   }
 
   async #ready(): Promise<readonly ReadyCheck[]> {

@@ -39,7 +39,7 @@ export class Telemetry implements Observer {
   constructor(metrics: Metrics, log: Log) {
     this.metrics = metrics;
     this.#log = log;
-    this.delivery = new DeliveryTelemetry(metrics.delivery, this.flow, log);
+    this.delivery = new DeliveryTelemetry(metrics.delivery, log, this.flow);
   }
 
   /** An event of the push actors. */

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { DeliveryEvent } from "../../actors/push/delivery/ports.ts";
 import { DeliveryTelemetry } from "../../program/delivery_telemetry.ts";
+import { Flow } from "../../program/monitor/flow.ts";
 import { Metrics } from "../../transports/api/metrics.ts";
 import { Log } from "../../transports/command_line/log.ts";
 
@@ -40,7 +41,7 @@ async function effects(...events: readonly DeliveryEvent[]) {
       lines.push(rest);
     },
   });
-  const telemetry = new DeliveryTelemetry(metrics.delivery, log);
+  const telemetry = new DeliveryTelemetry(metrics.delivery, log, new Flow());
   const before = await samples(metrics);
   for (const event of events) telemetry.record(event);
   const after = await samples(metrics);

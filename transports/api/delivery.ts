@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { EventFrame, EventTopic } from "./event_frame.ts";
+
 /** One thing that is wrong with a request. */
 export interface Problem {
   /** Where: `content.apns.priority`; empty for the whole. */
@@ -105,20 +107,21 @@ export interface DeliveryApi {
   deadLetters(query: Query): Promise<Reply<readonly unknown[]>>;
 }
 
-/** Something that happened, for those who watch. */
-export interface EventFrame {
-  /** What it is about. */
-  readonly type: "bar" | "status";
-  /** Data for JSON. */
-  readonly data: unknown;
-}
-
 /** Where events come from. */
 export interface ApiEvents {
   /**
-   * Calls the listener with each event; the listener returns at once and never throws.
+   * Calls the listener with each frame of these topics; the listener returns at once and never throws.
    *
    * @returns What ends the subscription; `undefined` when there are as many as there may be.
    */
-  subscribe(listener: (frame: EventFrame) => void): (() => void) | undefined;
+  subscribe(
+    topics: ReadonlySet<EventTopic>,
+    listener: (frame: EventFrame) => void,
+  ): (() => void) | undefined;
+  /**
+   * The bars of this second and all after it, oldest first, at most ten minutes of them.
+   *
+   * @param since Seconds since 1970.
+   */
+  bars(since: number): Promise<readonly EventFrame[]>;
 }

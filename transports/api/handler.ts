@@ -181,7 +181,7 @@ function documentRoute(routes: readonly Route[], options: ApiOptions): Route {
 
 function deliveryRoutes(options: ApiOptions): readonly Route[] {
   const { delivery, events, clock = apiClock, onFailure = () => {} } = options;
-  const watched = events === undefined ? [] : [eventRoute(events, clock)];
+  const watched = events === undefined ? [] : [eventRoute(events, clock, onFailure)];
   if (delivery === undefined) return watched;
   const pipeline = { delivery, clock, onFailure, streams: new Streams() };
   const routes = [

@@ -59,8 +59,11 @@ export const PROGRESS_MS = 500;
 /** Pages that watch events at once. */
 export const VIEWERS_MAX = 64;
 
-/** Frames that wait for a page which does not read; then it is dropped. */
+/** Frames that wait for a page which does not read, four minutes of bars; then it is dropped. */
 export const VIEWER_FRAMES_MAX = 256;
+
+/** Bytes of frames that wait for one page: a tree of thousands of actors has some 50 KB, a load of a hundred apps 30 KB, a bar 400 bytes. Pages share the bytes of a frame. */
+export const VIEWER_BYTES_MAX = 1_048_576;
 
 /** Milliseconds without an event after which a page is told that we are here: proxies cut silent answers after 60 s. */
 export const HEARTBEAT_MS = 15_000;

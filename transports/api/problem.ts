@@ -14,7 +14,7 @@ export interface Answer {
   /** Headers by lower-case name, without the length. */
   readonly headers: Readonly<Record<string, string>>;
   /** The body: whole, or part by part as it is made. */
-  readonly body: string | Uint8Array | AsyncIterable<string>;
+  readonly body: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
 /** Media type of {@linkcode problemText}. */

@@ -37,7 +37,8 @@ import { type Answer, PROBLEM_TYPE, problemText } from "./problem.ts";
 import { type ApiClock, apiClock } from "./readiness.ts";
 import { BodyRoom, NodeRequestBody } from "./request_body.ts";
 
-export type { ApiEvents, DeliveryApi, EventFrame } from "./delivery.ts";
+export type { ApiEvents, DeliveryApi } from "./delivery.ts";
+export type { EventFrame, EventTopic } from "./event_frame.ts";
 export type { PageFile, PageOptions, TokenVerdict } from "./handler.ts";
 export type { ApiClock, ReadyCheck } from "./readiness.ts";
 export type { Scope } from "./route.ts";
@@ -151,7 +152,7 @@ class Exchanges {
   async #stream(
     request: IncomingMessage,
     response: ServerResponse,
-    { status, headers, body }: Answer & { readonly body: AsyncIterable<string> },
+    { status, headers, body }: Answer & { readonly body: AsyncIterable<string | Uint8Array> },
   ): Promise<void> {
     response.writeHead(status, headers);
     response.flushHeaders();
