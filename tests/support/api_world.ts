@@ -9,6 +9,7 @@ import {
   DeliveryService,
   type PlatformChecks,
 } from "../../actors/push/delivery/delivery_service.ts";
+import type { Bar } from "../../actors/push/delivery/sinks/monitor.ts";
 import { checkApnsCredentials } from "../../transports/apns/mod.ts";
 import type { ApiEvents, TokenVerdict } from "../../transports/api/serve_api.ts";
 import { type ApiServer, serveApi } from "../../transports/api/serve_api.ts";
@@ -88,6 +89,8 @@ export class ApiWorld implements AsyncDisposable {
   readonly service: DeliveryService;
   /** The wall clock of the service. */
   now = NOW;
+  /** What the monitor answers. */
+  bars: (since: number) => Promise<readonly Bar[]> = () => Promise.resolve([]);
   /** How often feeder and router were told to look. */
   woken = 0;
   /** Apps whose notifications were accepted. */
@@ -114,7 +117,7 @@ export class ApiWorld implements AsyncDisposable {
           if (event.kind === "submitted") this.submitted.push(event.app);
         },
       },
-      bars: () => Promise.resolve([]),
+      bars: (since) => this.bars(since),
       node: { id: "node-1", version: "1.2.3", startedAt: new Date(NOW).toISOString() },
     });
   }

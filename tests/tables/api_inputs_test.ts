@@ -340,6 +340,16 @@ const DEVICES: readonly Row[] = [
       "colour: unknown field; known are app, after, limit, user, tag, state",
     ],
   },
+  {
+    what: "a wrong span of bars",
+    call: ["GET", "/v1/bars?span=week&step=1"],
+    send: {},
+    status: 422,
+    problems: [
+      'span: must be one of ten_minutes, hour, day, found "week"',
+      "step: unknown field; known are span",
+    ],
+  },
 ];
 
 for (const row of [...TOKENS, ...FORMS, ...NOTIFICATIONS, ...DEVICES]) {

@@ -103,6 +103,8 @@ export interface DeliveryApi {
   deliveries(id: string, query: Query): Promise<Reply<unknown>>;
   /** How the pipeline is loaded. */
   status(): Promise<unknown>;
+  /** What ended in a span up to now; rejects also when that of the last ten minutes is not known now. */
+  bars(query: Query): Promise<Reply<unknown>>;
   /** Entries that no node can use. */
   deadLetters(query: Query): Promise<Reply<readonly unknown[]>>;
 }

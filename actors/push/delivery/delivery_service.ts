@@ -11,6 +11,7 @@
  * @module
  */
 
+import { barsOfSlots, type BarsView, barsWithin, barWindow, readBarSpan } from "./bar_spans.ts";
 import { appName, type CredentialChecks, readCredentials } from "./app_input.ts";
 import {
   readDevice,
@@ -394,6 +395,21 @@ export class DeliveryService {
     } catch {
       return null;
     }
+  }
+
+  /** What ended in a span up to now; rejects also when the monitor does not answer. */
+  async bars(query: Query): Promise<Reply<BarsView>> {
+    const { store, bars, wallNow } = this.#parts;
+    const read = readBarSpan(query);
+    if (read.kind === "problems") return refuse(read);
+    const window = barWindow(read.value.span, wallNow());
+    const { span, step: stepSeconds, from, to } = window;
+    return ok({
+      ...window,
+      bars: span === "ten_minutes"
+        ? barsWithin(window, await bars(from))
+        : barsOfSlots(await store.history({ from, to, stepSeconds })),
+    });
   }
 
   /** Entries that no node can use, newest first. */

@@ -6,6 +6,7 @@
  */
 
 export type { CredentialCheck, CredentialChecks, GivenWebPushCredentials } from "./app_input.ts";
+export type { BarSpan, BarsView, BarWindow } from "./bar_spans.ts";
 export * from "./batch.ts";
 export * from "./circuit.ts";
 export * from "./connection.ts";
@@ -27,6 +28,7 @@ export * from "./router.ts";
 export * from "./settle.ts";
 export * from "./sinks/bar_follower.ts";
 export * from "./sinks/feedback_sink.ts";
+export * from "./sinks/history_sink.ts";
 export * from "./sinks/monitor.ts";
 export * from "./sinks/recorder.ts";
 export * from "./sinks/result_sweeper.ts";

@@ -3,7 +3,7 @@
  *
  * ```
  * pipeline
- * ├─ sinks      recorder ─ feedback ─ bars ─ result_sweeper ─ others*       one actor per sink
+ * ├─ sinks      recorder ─ feedback ─ history ─ bars ─ result_sweeper ─ others*   one actor per sink
  * │              bars: monitor ─ follower*                                  where nodes share the store
  * ├─ gateways   apns, fcm, webpush: connections* ─ gateway                  one actor per connection
  * └─ delivery   guard ─ batches* ─ router ─ feeder ─ sources*               one actor per batch
@@ -41,6 +41,7 @@ import type { Platform } from "./records.ts";
 import { router, type RouterProtocol } from "./router.ts";
 import { barFollower, type BarFollowerProtocol } from "./sinks/bar_follower.ts";
 import { feedbackSink } from "./sinks/feedback_sink.ts";
+import { historySink } from "./sinks/history_sink.ts";
 import { SINK_BACKOFF, SINK_INTENSITY } from "./sinks/limits.ts";
 import { type BarFeed, monitor, type MonitorProtocol } from "./sinks/monitor.ts";
 import { recorder, type RecorderProtocol } from "./sinks/recorder.ts";
@@ -94,6 +95,8 @@ export interface SinksRefs {
   readonly recorder: Ref<RecorderProtocol>;
   /** Marks dead devices. */
   readonly feedback: Ref<SinkProtocol>;
+  /** Adds to the store's history. */
+  readonly history: Ref<SinkProtocol>;
   /** Bars by the second. */
   readonly bars: BarsRefs;
   /** Removes old results. */
@@ -214,6 +217,8 @@ function sinksTree<C extends ProviderConnection>(
         restart: "permanent",
       }),
       feedback: follow(feedbackSink(store)),
+      // Nobody looks at it by the second: it is not told of each batch, and looks once a second.
+      history: follow(historySink(store)),
       bars: branch(barsTree({ store, feed, allNodes, observer })),
       resultSweeper: worker(resultSweeper, {
         args: () => ({ store, retentionMs, observer }),

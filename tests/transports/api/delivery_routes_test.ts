@@ -32,6 +32,7 @@ Deno.test("the document has valid schemas, distinct operations, and every route 
     "GET /readyz",
     "GET /v1/apps",
     "GET /v1/apps/{app}",
+    "GET /v1/bars",
     "GET /v1/dead-letters",
     "GET /v1/devices",
     "GET /v1/devices/export",
@@ -72,7 +73,7 @@ Deno.test("every route of the pipeline refuses a token without its scope, and no
       assertEquals(without.status, 401, target);
     }
   }
-  assertEquals(judged, 22);
+  assertEquals(judged, 23);
 });
 
 Deno.test("an app's secrets never come out of any answer", async () => {
