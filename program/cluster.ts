@@ -9,7 +9,8 @@ import type { System } from "../actors/mod.ts";
 import { Arrivals } from "../actors/push/cluster/arrivals.ts";
 import { type ClusterRefs, clusterTree } from "../actors/push/cluster/tree.ts";
 import { DRAIN_MS } from "../actors/push/limits.ts";
-import type { NodeDirectory, OpenDoor, Peer, Presence } from "../actors/push/ports.ts";
+import type { NodeIdentity } from "../actors/push/cluster/lease_keeper.ts";
+import type { NodeDirectory, NodeFacts, OpenDoor, Peer, Presence } from "../actors/push/ports.ts";
 import { nodeAddress } from "../transports/command_line/addresses.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { openPeer, serveNodePort } from "../transports/node_port/mod.ts";
@@ -34,6 +35,8 @@ export interface ClusterOptions {
   readonly node: string;
   /** When it started. */
   readonly startedAt: number;
+  /** How it does. */
+  readonly facts: () => NodeFacts;
   /** Called when others may have taken this node for dead. */
   readonly onLapse: () => void;
   /** Takes metrics and log events. */
@@ -72,14 +75,8 @@ export class Cluster {
         openPeer: (url) =>
           isWebOrigin(url) ? openPeer({ url, secrets: endpointKeys, caCerts }) : undefined,
         nodePort: settings.nodePort === undefined ? undefined : () => door.open(),
-        record: () => ({
-          id: node,
-          url: door.port === undefined ? undefined : nodeAddress(settings, door.port),
-          roles: settings.roles,
-          version: VERSION,
-          keys: endpointKeys.map(keyDigest),
-          startedAt: options.startedAt,
-        }),
+        record: () => identityOf(options, door.port),
+        facts: options.facts,
         abandon,
         onLapse: options.onLapse,
       }),
@@ -96,6 +93,24 @@ export class Cluster {
   serve(peer: Peer): void {
     this.#door.peer = peer;
   }
+}
+
+/** What a node is whose node port, if it has one, is bound here. */
+export function identityOf(
+  { node, settings, endpointKeys, startedAt }: Pick<
+    ClusterOptions,
+    "node" | "settings" | "endpointKeys" | "startedAt"
+  >,
+  port: number | undefined,
+): NodeIdentity {
+  return {
+    id: node,
+    url: port === undefined ? undefined : nodeAddress(settings, port),
+    roles: settings.roles,
+    version: VERSION,
+    keys: endpointKeys.map(keyDigest),
+    startedAt,
+  };
 }
 
 /** The node port, opened before what it serves is there: until then no device is connected here. */

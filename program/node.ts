@@ -19,6 +19,7 @@ import type { OpenDoor } from "../actors/push/ports.ts";
 import type { Ref } from "../actors/runtime/actor.ts";
 import type { TokenVerdict } from "../transports/api/handler.ts";
 import { serveApi } from "../transports/api/serve_api.ts";
+import type { NodesFound } from "../transports/api/node_routes.ts";
 import type { ReadyCheck } from "../transports/api/readiness.ts";
 import {
   type BoundPorts,
@@ -39,7 +40,9 @@ import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
 import { type NodePipeline, openNodePipeline } from "./node_pipeline.ts";
 import { LiveEvents } from "./monitor/live_events.ts";
-import { Cluster } from "./cluster.ts";
+import { Cluster, identityOf } from "./cluster.ts";
+import { NodeGauge } from "./node_facts.ts";
+import { listNodes } from "./nodes.ts";
 import { type OpenStore, openStore } from "./open_store.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { listening, messageOf } from "./start_error.ts";
@@ -112,6 +115,7 @@ class Assembly implements Node {
   readonly #system: System;
   readonly #box: TokenBox;
   readonly #startedAt = Date.now();
+  readonly #gauge: NodeGauge;
   #pipeline: NodePipeline | undefined;
   #cluster: Cluster | undefined;
   #ports: BoundPorts;
@@ -130,6 +134,12 @@ class Assembly implements Node {
         parts.telemetry.runtimeEvent(event);
         this.#events?.runtimeEvent(event);
       },
+    });
+    const { telemetry } = parts;
+    this.#gauge = new NodeGauge({
+      flow: telemetry.flow,
+      batches: () => this.#pipeline?.pipeline.batches ?? 0,
+      onDelay: (ms) => telemetry.metrics.loopDelayed(ms),
     });
   }
 
@@ -177,6 +187,7 @@ class Assembly implements Node {
     const cutBatches = await this.#cutBatches();
     await this.#pipeline?.[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
+    this.#gauge[Symbol.dispose]();
     return { cutRequests: this.#cutRequests, cutBatches };
   }
 
@@ -198,6 +209,7 @@ class Assembly implements Node {
       ...{
         node: this.id,
         startedAt: this.#startedAt,
+        facts: () => this.#gauge.facts(),
         abandon: (node, now) => pipeline.abandon(node, now),
       },
       onLapse: () => void this.#refs?.messages.registry.trySend("confirmAll"),
@@ -312,6 +324,7 @@ class Assembly implements Node {
         verifyToken,
         ready: () => this.#ready(),
         tree: () => this.tree(),
+        nodes: () => this.#nodes(),
         metrics: telemetry.metrics,
         version: VERSION,
         ...(pipeline === undefined
@@ -322,6 +335,17 @@ class Assembly implements Node {
       }));
     this.#ports = { ...this.#ports, apiPort: door.port };
     return door;
+  }
+
+  #nodes(): Promise<NodesFound> {
+    const { settings, endpointKeys } = this.#parts;
+    const { cluster } = this.#store;
+    const me = { node: this.id, settings, endpointKeys, startedAt: this.#startedAt };
+    return listNodes({
+      identity: identityOf(me, this.#cluster?.nodePort),
+      facts: this.#gauge.facts(),
+      alive: async () => cluster === undefined ? [] : (await inTime(cluster.nodes())).alive,
+    });
   }
 
   /** What pages watch; a door that opens again has nobody who watches it. */
@@ -358,7 +382,7 @@ class Assembly implements Node {
 }
 
 /** What a check comes to, unless it takes too long. */
-async function inTime(check: Promise<unknown>): Promise<unknown> {
+async function inTime<T>(check: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new Error(`not answered within ${CHECK_MS} ms`)),

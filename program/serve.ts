@@ -9,7 +9,6 @@
  * @module
  */
 
-import { watchLoopDelay } from "../transports/api/loop_delay.ts";
 import { openPorts, publicAddresses } from "../transports/command_line/addresses.ts";
 import { readyJson, readyText } from "../transports/command_line/banner.ts";
 import { loadApiToken, loadEndpointKeys } from "../transports/command_line/key_files.ts";
@@ -76,8 +75,7 @@ export async function serve(settings: Settings, voice: ServeVoice): Promise<numb
 }
 
 async function serveAlone(settings: Settings, voice: ServeVoice, log: Log): Promise<number> {
-  const { node, telemetry, notices, token } = await openNode(settings, { log, clock: CLOCK });
-  using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
+  const { node, notices, token } = await openNode(settings, { log, clock: CLOCK });
   // Heard from before anybody is told that it runs, so that no signal finds it unprepared.
   using signals = hearSignals(() => Deno.exit(INTERRUPTED));
   tellReady(node, settings, log);
@@ -103,11 +101,10 @@ async function serveAsChild(settings: Settings, role: ChildRole, log: Log): Prom
     return "the parent has ended";
   });
   const { processes = 1, nodePort = processes > 1 ? 0 : undefined } = settings;
-  const { node, telemetry } = await openNode(
+  const { node } = await openNode(
     { ...settings, nodePort, ...role.ports },
     { log, clock: CLOCK, sharedPorts: true },
   );
-  using _delay = watchLoopDelay((ms) => telemetry.metrics.loopDelayed(ms));
   using signals = hearSignals(() => {});
   tellReady(node, settings, log);
   channel.ready(node.ports, node.id);

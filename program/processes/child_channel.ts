@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type LoopClock, loopClock } from "../../transports/api/loop_delay.ts";
+import { type LoopClock, loopClock } from "../loop_delay.ts";
 import { type ChildLine, lineText, type SharedPorts } from "./channel.ts";
 import { HEARTBEAT_MS } from "./limits.ts";
 

@@ -6,6 +6,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { NodeRecord, PushMessage, SaveOutcome, Whereabouts } from "../../actors/push/ports.ts";
+import { factsOf } from "../support/node_facts.ts";
 import {
   ALICE,
   BOB,
@@ -341,9 +342,12 @@ function raceTests(test: Test): void {
   });
 }
 
+const NO_DELAY = { p50: 0, p99: 0, max: 0 };
+
 function nodeOf(id: string, startedAt: number): NodeRecord {
   const keys = ["first", "second"];
-  return { id, url: `http://${id}:1`, roles: ["devices", "api"], version: "1", keys, startedAt };
+  const roles = ["devices", "api"];
+  return { id, url: `http://${id}:1`, roles, version: "1", keys, startedAt, facts: undefined };
 }
 
 function directoryTests(test: Test): void {
@@ -355,6 +359,16 @@ function directoryTests(test: Test): void {
     assertEquals(await one.nodes(), { alive: [b, c, a], ended: [] });
     await other.renew({ ...c, roles: [] }, 60_000);
     assertEquals((await one.nodes()).alive[1], { ...c, roles: [] });
+  });
+
+  test("nodes() has what each node said of itself at its last renewal", async ({ one, other }) => {
+    const [a, b] = [nodeOf("a", 1), nodeOf("b", 2)];
+    const facts = factsOf({ rssBytes: 2 ** 45, cpuPercent: 0.1, loopDelayMs: NO_DELAY });
+    await one.renew({ ...a, facts: factsOf({ batches: 7 }) }, 60_000);
+    await one.renew({ ...a, facts }, 60_000);
+    await other.renew({ ...b, facts }, 60_000);
+    await other.renew(b, 60_000);
+    assertEquals((await other.nodes()).alive, [{ ...a, facts }, b]);
   });
 
   test("leave() removes a node, and a stranger is fine", async ({ one, other }) => {

@@ -232,6 +232,7 @@ Deno.test("checkNode() tells whether the nodes on the store would let this one j
     version: "1",
     keys: ["another key"],
     startedAt: 0,
+    facts: undefined,
   };
   const fresh = redis.url("prefix=fresh");
   const store = redis.url();

@@ -6,13 +6,15 @@
 import { Arrivals } from "../../actors/push/cluster/arrivals.ts";
 import { localPeer } from "../../actors/push/cluster/local_peer.ts";
 import { type ClusterRefs, clusterTree } from "../../actors/push/cluster/tree.ts";
-import type { NodeRecord, Peer, PushEvent } from "../../actors/push/ports.ts";
+import type { NodeIdentity } from "../../actors/push/cluster/lease_keeper.ts";
+import type { Peer, PushEvent } from "../../actors/push/ports.ts";
 import { World } from "../../actors/testing/mod.ts";
 import {
   MemoryCluster,
   type MemoryClusterOptions,
 } from "../../transports/memory/memory_cluster.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../../transports/memory/memory_store.ts";
+import { factsOf } from "./node_facts.ts";
 import { type Heard, PlainIdentifiers, PushWorld, type WorldDevice } from "./push_world.ts";
 
 /** A node of several. */
@@ -60,7 +62,7 @@ export class WorldNodes implements AsyncDisposable {
   }
 
   /** Adds a node; it finds the others, and they find it. */
-  async add(name: string, record: Partial<NodeRecord> = {}): Promise<WorldNode> {
+  async add(name: string, record: Partial<NodeIdentity> = {}): Promise<WorldNode> {
     const events: PushEvent[] = [];
     const observer = { record: (event: PushEvent) => void events.push(event) };
     const cluster = await this.world.system.start(
@@ -88,6 +90,7 @@ export class WorldNodes implements AsyncDisposable {
           startedAt: this.world.clock.wallNow(),
           ...record,
         }),
+        facts: () => factsOf({ at: this.world.clock.wallNow() }),
         abandon: (node) => {
           this.abandoned.push(node);
           return Promise.resolve(3);

@@ -10,12 +10,12 @@
  */
 import { quoted } from "../http_door/refusal.ts";
 import { appRoutes } from "./app_routes.ts";
-import { barRoute } from "./bar_routes.ts";
 import type { ApiEvents, DeliveryApi } from "./delivery.ts";
 import { deviceRoutes } from "./device_routes.ts";
 import { eventRoute, statusRoutes } from "./event_routes.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
+import { type NodesFound, nodesRoute } from "./node_routes.ts";
 import { notificationRoutes } from "./notification_routes.ts";
 import { openApi } from "./openapi.ts";
 import { guarded, Streams } from "./pipeline.ts";
@@ -66,6 +66,8 @@ export interface ApiOptions {
   ready(): Promise<readonly ReadyCheck[]>;
   /** The live actor tree, as data for JSON. */
   tree(): unknown;
+  /** The nodes that share the store; never rejects. Without it they are not listed. */
+  readonly nodes?: () => Promise<NodesFound>;
   /** The numbers shown at `/metrics`. */
   readonly metrics: Metrics;
   /** Whether `/metrics` needs the token, as on an address that others can reach. */
@@ -190,13 +192,12 @@ function deliveryRoutes(options: ApiOptions): readonly Route[] {
     ...deviceRoutes(pipeline),
     ...notificationRoutes(pipeline),
     ...statusRoutes(pipeline),
-    barRoute(pipeline),
   ];
   return [...routes.map((route) => guarded(route, onFailure)), ...watched];
 }
 
 function nodeRoutes(options: ApiOptions): readonly Route[] {
-  const { metrics } = options;
+  const { metrics, nodes } = options;
   const readiness = new Readiness(() => options.ready(), options.clock);
   const type = "application/json";
   return [
@@ -246,6 +247,7 @@ function nodeRoutes(options: ApiOptions): readonly Route[] {
       },
       answer: async () => json(200, await options.tree()),
     },
+    ...nodes === undefined ? [] : [nodesRoute(nodes, readiness)],
   ];
 }
 

@@ -62,6 +62,8 @@ const COUNTS = object({
   retries: COUNT,
 });
 
+const AMOUNT = { type: "number", minimum: 0 } as const;
+
 /** Means a second; with tenths. */
 const RATE = { type: "number", minimum: 0 } as const;
 
@@ -176,33 +178,49 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
   }),
   Rates: RATES,
-  Bars: object({
-    span: { enum: ["ten_minutes", "hour", "day"] },
-    step: { ...COUNT, description: "Seconds of a bar." },
-    from: { ...COUNT, description: "The first second since 1970, a multiple of the step." },
-    to: { ...COUNT, description: "The first second after the present step." },
-    bars: list(ref("Bar")),
-  }),
-  Bar: object({
-    second: { ...COUNT, description: "Where its step begins." },
-    platforms: object({
-      apns: ref("PlatformBar"),
-      fcm: ref("PlatformBar"),
-      webpush: ref("PlatformBar"),
-    }),
-  }),
-  PlatformBar: object({
-    delivered: COUNT,
-    token_invalid: COUNT,
-    rejected: COUNT,
-    expired: COUNT,
-    failed: COUNT,
-    cancelled: COUNT,
-    retries: COUNT,
-  }),
   DeadLetters: object({
     deadLetters: list(object({ source: TEXT, id: TEXT, reason: TEXT, body: TEXT, at: TIME })),
   }),
+  Nodes: object({
+    now: { ...TIME, description: "The time of the node that answers." },
+    nodes: list(ref("Node")),
+    checks: list(ref("Check")),
+  }),
+  Node: object({
+    id: TEXT,
+    self: { type: "boolean", description: "Whether it is the one that answers." },
+    url: {
+      ...orNull(TEXT),
+      description: "Where other nodes reach it; null when it takes nothing from them.",
+    },
+    roles: list(TEXT),
+    version: TEXT,
+    startedAt: TIME,
+    facts: {
+      ...orNull(ref("NodeFacts")),
+      description: "What it said of itself with the last renewal of its lease.",
+    },
+  }),
+  NodeFacts: object({
+    at: { type: "number", description: "Milliseconds since 1970, by the node's own clock." },
+    deno: TEXT,
+    rssBytes: AMOUNT,
+    heapBytes: AMOUNT,
+    cpuPercent: { ...AMOUNT, description: "Of one core, over the last ten seconds." },
+    loopDelayMs: {
+      ...object({ p50: AMOUNT, p99: AMOUNT, max: AMOUNT }),
+      description: "How late timers fired in the last ten seconds.",
+    },
+    devices: { ...AMOUNT, description: "Device sockets open." },
+    batches: { ...AMOUNT, description: "Batches in flight." },
+    deliveriesPerSecond: {
+      ...AMOUNT,
+      description:
+        "Recipients whose delivery ended, whatever the outcome, over the last ten seconds.",
+    },
+    providerConnections: { ...AMOUNT, description: "Connections to providers open." },
+  }),
   Live: object({ live: { const: true } }),
-  Ready: object({ ready: YES_NO, checks: list(object({ name: TEXT, ok: YES_NO, detail: TEXT })) }),
+  Ready: object({ ready: YES_NO, checks: list(ref("Check")) }),
+  Check: object({ name: TEXT, ok: YES_NO, detail: TEXT }),
 };

@@ -40,6 +40,7 @@ import { BodyRoom, NodeRequestBody } from "./request_body.ts";
 export type { ApiEvents, DeliveryApi } from "./delivery.ts";
 export type { EventFrame, EventTopic } from "./event_frame.ts";
 export type { PageFile, PageOptions, TokenVerdict } from "./handler.ts";
+export type { NodesFound, NodeView } from "./node_routes.ts";
 export type { ApiClock, ReadyCheck } from "./readiness.ts";
 export type { Scope } from "./route.ts";
 

@@ -95,6 +95,43 @@ export interface Whereabouts {
   readonly session: string;
 }
 
+/** Milliseconds by which timers fired late. */
+export interface LoopDelay {
+  /** Half of them were not later than this. */
+  readonly p50: number;
+  /** Ninety-nine of a hundred were not later than this. */
+  readonly p99: number;
+  /** The latest. */
+  readonly max: number;
+}
+
+/**
+ * How a node does, as it says itself with each renewal of its lease. Rates, CPU time and delays are those
+ * of the last ten seconds.
+ */
+export interface NodeFacts {
+  /** Wall-clock time of these, in milliseconds since 1970, by the node's own clock. */
+  readonly at: number;
+  /** Version of its runtime. */
+  readonly deno: string;
+  /** Resident memory. */
+  readonly rssBytes: number;
+  /** JavaScript's heap in use. */
+  readonly heapBytes: number;
+  /** CPU time as a share of one core: above 100 when several threads compute. */
+  readonly cpuPercent: number;
+  /** How late its timers fired. */
+  readonly loopDelayMs: LoopDelay;
+  /** Device sockets open. */
+  readonly devices: number;
+  /** Batches in flight. */
+  readonly batches: number;
+  /** Recipients whose delivery ended, whatever the outcome. */
+  readonly deliveriesPerSecond: number;
+  /** Connections to providers open. */
+  readonly providerConnections: number;
+}
+
 /** A node as the others know it. */
 export interface NodeRecord {
   /** Its id, another one after every start. */
@@ -109,6 +146,8 @@ export interface NodeRecord {
   readonly keys: readonly string[];
   /** Wall-clock time of its start, in milliseconds since 1970. */
   readonly startedAt: number;
+  /** How it does, as of the last renewal of its lease; absent when it does not say so in words that are understood. */
+  readonly facts: NodeFacts | undefined;
 }
 
 /** The nodes that share a store. */

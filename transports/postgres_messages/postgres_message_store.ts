@@ -24,6 +24,8 @@ import {
   sql,
   type Statement,
 } from "../postgres/mod.ts";
+import { FACTS_CHARS_MAX } from "../message_store/limits.ts";
+import { nodeFactsText, readNodeFacts } from "../message_store/node_facts.ts";
 import type {
   ChannelOutcome,
   Content,
@@ -249,13 +251,13 @@ export class PostgresMessageStore implements AsyncDisposable {
   async renew(node: NodeRecord, leaseMs: number): Promise<void> {
     await this.#postgres.query(
       "renew a node",
-      sql`INSERT INTO node (id, url, roles, version, keys, started_at, lease_ends_at)
+      sql`INSERT INTO node (id, url, roles, version, keys, started_at, facts, lease_ends_at)
         VALUES (${node.id}, ${node.url ?? null}, ${JSON.stringify(node.roles)}, ${node.version},
-          ${JSON.stringify(node.keys)}, ${node.startedAt},
+          ${JSON.stringify(node.keys)}, ${node.startedAt}, ${nodeFactsText(node.facts) ?? null},
           clock_timestamp() + ${leaseMs}::float8 * interval '1 millisecond')
         ON CONFLICT (id) DO UPDATE SET url = excluded.url, roles = excluded.roles,
           version = excluded.version, keys = excluded.keys, started_at = excluded.started_at,
-          lease_ends_at = excluded.lease_ends_at`,
+          facts = excluded.facts, lease_ends_at = excluded.lease_ends_at`,
     );
   }
 
@@ -267,10 +269,13 @@ export class PostgresMessageStore implements AsyncDisposable {
   /** All nodes whose lease lasts, by their start, and the ids of at most a hundred whose lease has ended. */
   async nodes(): Promise<NodesFound> {
     const rows = await this.#rows(sql`
-      (SELECT *, true AS alive FROM node WHERE lease_ends_at > statement_timestamp()
+      (SELECT id, url, roles, version, keys, started_at,
+          CASE WHEN length(facts) <= ${FACTS_CHARS_MAX} THEN facts END AS facts, true AS alive
+        FROM node WHERE lease_ends_at > statement_timestamp()
         ORDER BY started_at, id LIMIT ${NODES_ALIVE_MAX})
       UNION ALL
-      (SELECT *, false AS alive FROM node WHERE lease_ends_at <= statement_timestamp()
+      (SELECT id, url, roles, version, keys, started_at, NULL, false
+        FROM node WHERE lease_ends_at <= statement_timestamp()
         ORDER BY lease_ends_at LIMIT ${NODES_ENDED_MAX})`);
     const isAlive = (row: Row) => NODES.boolean(row, "alive");
     return {
@@ -333,6 +338,7 @@ function nodeOf(row: Row): NodeRecord {
     version: NODES.text(row, "version"),
     keys: NODES.texts(row, "keys"),
     startedAt: NODES.integer(row, "started_at"),
+    facts: readNodeFacts(NODES.optionalText(row, "facts")),
   };
 }
 

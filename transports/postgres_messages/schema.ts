@@ -8,6 +8,8 @@
  * which also replaces. Bodies are encrypted and do not compress: they are kept as they are.
  * The largest sort key of a user agent outlives its messages, so that a key never names two of them.
  * Pages of what is changed in place have room for that, so that indexes need not be.
+ * What a node says of itself is text and not JSON: nothing is looked for in it, and its length bounds what
+ * is read.
  * Presence has a table of its own, for a session may be of a user agent that is not stored.
  *
  * @module
@@ -71,5 +73,6 @@ export const MESSAGES_PART: SchemaPart = {
        started_at int8 NOT NULL,
        lease_ends_at timestamptz NOT NULL
      );`,
+    "ALTER TABLE node ADD COLUMN facts text;",
   ],
 };

@@ -14,7 +14,7 @@
  * | `{xx}:due` | sorted set | user agents by the earliest second in which something of theirs expires, or earlier | never; empty when there is none |
  * | `{xx}:last` | string | the largest sort key stored for these user agents | never: at most 256 |
  * | `{nodes}:leases` | sorted set | node ids by the millisecond their lease ends in, by Redis's clock | never; pruned |
- * | `{nodes}:node:ID` | hash | `url`, `roles`, `version`, `keys`, `started_at` | a week after the lease |
+ * | `{nodes}:node:ID` | hash | `url`, `roles`, `version`, `keys`, `started_at`, `facts` | a week after the lease |
  * | `schema` | hash | `messages`: version of all these | never |
  * | `probe` | string | written to see whether Redis writes | after a minute |
  *

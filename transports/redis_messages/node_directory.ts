@@ -4,6 +4,7 @@
  * @module
  */
 
+import { nodeFactsText, readNodeFacts } from "../message_store/node_facts.ts";
 import type { NodeRecord, NodesFound } from "../message_store/records.ts";
 import {
   damaged,
@@ -56,12 +57,14 @@ export async function renewNode(
   node: NodeRecord,
   leaseMs: number,
 ): Promise<void> {
+  const facts = nodeFactsText(node.facts);
   const fields = [
     ...["roles", JSON.stringify(node.roles)],
     ...["version", node.version],
     ...["keys", JSON.stringify(node.keys)],
     ...["started_at", String(node.startedAt)],
     ...(node.url === undefined ? [] : ["url", node.url]),
+    ...(facts === undefined ? [] : ["facts", facts]),
   ];
   await redis.run(RENEW, [keys.leases(), keys.node(node.id)], [node.id, leaseMs, ...fields]);
 }
@@ -101,6 +104,7 @@ function nodeOf(id: string, hash: Hash): NodeRecord {
     version: textField(hash, "version"),
     keys: textsField(hash, "keys"),
     startedAt: integerField(hash, "started_at"),
+    facts: readNodeFacts(optionalTextField(hash, "facts")),
   };
 }
 

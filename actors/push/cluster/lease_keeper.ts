@@ -13,7 +13,7 @@
  */
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
-import type { NodeDirectory, NodeRecord, Observer } from "../ports.ts";
+import type { NodeDirectory, NodeFacts, NodeRecord, Observer } from "../ports.ts";
 import type { ForwarderProtocol } from "./forwarder.ts";
 import { NODE_LEASE_MS, NODE_RENEW_MS } from "./limits.ts";
 
@@ -30,12 +30,17 @@ export interface LeaseKeeperProtocol {
 /** What the directory said. */
 export type Nodes = Awaited<ReturnType<NodeDirectory["nodes"]>>;
 
+/** What a node is for as long as it runs. */
+export type NodeIdentity = Omit<NodeRecord, "facts">;
+
 /** What the lease keeper works with. */
 export interface LeaseKeeperArgs {
   /** Where nodes find each other. */
   readonly directory: NodeDirectory;
-  /** This node. */
-  readonly record: NodeRecord;
+  /** This node, but for how it does. */
+  readonly record: NodeIdentity;
+  /** How it does; asked with each renewal. */
+  readonly facts: () => NodeFacts;
   /** Told who is alive. */
   readonly forwarder: Ref<Pick<ForwarderProtocol, "nodes">>;
   /** Makes the batches of a node due that works no more; says how many there were. */
@@ -140,8 +145,8 @@ function understand(one: readonly string[], other: readonly string[]): boolean {
   return knows(one, other) && knows(other, one);
 }
 
-async function renew({ directory, record }: LeaseKeeperArgs): Promise<Nodes> {
-  await directory.renew(record, NODE_LEASE_MS);
+async function renew({ directory, record, facts }: LeaseKeeperArgs): Promise<Nodes> {
+  await directory.renew({ ...record, facts: facts() }, NODE_LEASE_MS);
   return await directory.nodes();
 }
 

@@ -19,9 +19,14 @@ import { branch, worker } from "../../runtime/spec.ts";
 import type { Supervisor } from "../../runtime/supervisor.ts";
 import { LISTENER_SHUTDOWN_MS } from "../limits.ts";
 import { listener, type ListenerArgs, type ListenerProtocol } from "../listener.ts";
-import type { NodeDirectory, NodeRecord } from "../ports.ts";
+import type { NodeDirectory } from "../ports.ts";
 import { forwarder, type ForwarderArgs, type ForwarderProtocol } from "./forwarder.ts";
-import { leaseKeeper, type LeaseKeeperArgs, type LeaseKeeperProtocol } from "./lease_keeper.ts";
+import {
+  leaseKeeper,
+  type LeaseKeeperArgs,
+  type LeaseKeeperProtocol,
+  type NodeIdentity,
+} from "./lease_keeper.ts";
 
 /** What the tree is given from outside. */
 export interface ClusterParts
@@ -31,7 +36,7 @@ export interface ClusterParts
   /** Opens the node port, if this node has one. */
   readonly nodePort: ListenerArgs["open"] | undefined;
   /** This node; asked for once, when its port is open. */
-  readonly record: () => NodeRecord;
+  readonly record: () => NodeIdentity;
 }
 
 /** Refs of the tree. */

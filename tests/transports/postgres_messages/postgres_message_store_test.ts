@@ -1,7 +1,7 @@
 /** The message store in PostgreSQL: what it refuses to open, to read and to store; away and back. */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { migrate, openPostgres, statement } from "../../../transports/postgres/mod.ts";
+import { migrate, openPostgres, sql, statement } from "../../../transports/postgres/mod.ts";
 import {
   MESSAGES_PART,
   openPostgresMessageStore,
@@ -11,6 +11,7 @@ import {
   StoreOpenError,
 } from "../../../transports/postgres_messages/mod.ts";
 import { ALICE, NEWS, uaidOf } from "../../conformance/store_world.ts";
+import { factsOf, FOREIGN_FACTS } from "../../support/node_facts.ts";
 import { type PostgresServer, startPostgres } from "../../support/postgres_server.ts";
 
 const shared = (await startPostgres()).endWithTests();
@@ -51,12 +52,12 @@ const REFUSALS: readonly (readonly [title: string, url: () => Promise<string>, w
   [
     "a schema that nobody migrated",
     () => Promise.resolve(shared.freshUrl()),
-    /schema version 0, need 1: run heliograph migrate$/,
+    /schema version 0, need 2: run heliograph migrate$/,
   ],
   [
     "the tables of a newer program",
     () => prepared(shared, "UPDATE schema_version SET version = 9"),
-    /schema version 9 was written by a newer version of this program, which knows 1\. Start that one$/,
+    /schema version 9 was written by a newer version of this program, which knows 2\. Start that one$/,
   ],
   ["an address of another kind", () => Promise.resolve("mysql://x"), /expected "postgres:\/\//],
 ];
@@ -107,6 +108,39 @@ for (const [change, message] of CORRUPTIONS) {
     assertEquals([error.code, error.message], ["corrupt", `Cannot read ${message}`]);
   });
 }
+
+Deno.test("nodes() has a node whose facts somebody else wrote, without them", async (t) => {
+  const url = await prepared(shared);
+  await using store = await openPostgresMessageStore({ url });
+  await using postgres = await openPostgres({ url });
+  const node = { url: undefined, roles: [], version: "1", keys: [], startedAt: 5 };
+  const record = { ...node, id: "n", facts: undefined };
+  await store.renew({ ...record, facts: factsOf() }, 60_000);
+  for (const [what, text] of [...FOREIGN_FACTS, ["ten million characters", "9".repeat(1e7)]]) {
+    await t.step(`${what}`, async () => {
+      await postgres.query("write", sql`UPDATE node SET facts = ${text}`);
+      assertEquals((await store.nodes()).alive, [record]);
+    });
+  }
+  await postgres.query("write", sql`UPDATE node SET facts = ${JSON.stringify(factsOf())}`);
+  assertEquals((await store.nodes()).alive, [{ ...record, facts: factsOf() }]);
+});
+
+Deno.test("a node of an older program, which said nothing of itself, is among the others", async () => {
+  const url = shared.freshUrl();
+  const [first = ""] = MESSAGES_PART.migrations;
+  await migrate({ url }, [{ ...MESSAGES_PART, migrations: [first] }]);
+  await using postgres = await openPostgres({ url });
+  await postgres.query(
+    "enter",
+    statement(`INSERT INTO node VALUES ('old', NULL, '["api"]', '0.1.0', '["k"]', 5,
+      now() + interval '1 minute')`),
+  );
+  await migrate({ url }, [MESSAGES_PART]);
+  await using store = await openPostgresMessageStore({ url });
+  const record = { id: "old", url: undefined, roles: ["api"], version: "0.1.0", keys: ["k"] };
+  assertEquals((await store.nodes()).alive, [{ ...record, startedAt: 5, facts: undefined }]);
+});
 
 Deno.test("a table that was removed is named, and is no reason to end", async () => {
   const url = await prepared(shared);

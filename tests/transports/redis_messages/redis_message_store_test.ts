@@ -17,6 +17,7 @@ import {
   World,
 } from "../../conformance/store_world.ts";
 import { type RedisFixture, redisFixture } from "../../conformance/fixtures.ts";
+import { factsOf, FOREIGN_FACTS } from "../../support/node_facts.ts";
 import { startRedis } from "../../support/redis_server.ts";
 
 const server = await startRedis({ appendfsync: "always" });
@@ -131,17 +132,37 @@ Deno.test("a sort key is never given twice to a user agent, though its message i
   assertEquals(await world.save(1), "stored", "another user agent now");
 });
 
+const NODE = {
+  ...{ url: undefined, roles: [], version: "1", keys: [], startedAt: 5 },
+  facts: undefined,
+};
+
 Deno.test("a node whose lease has ended for a week is forgotten, should nobody remove it", async () => {
   await using opened = await open();
   const { store, url } = opened;
-  const node = { url: undefined, roles: [], version: "1", keys: [], startedAt: 5 };
-  await store.renew({ ...node, id: "old" }, 60_000);
+  await store.renew({ ...NODE, id: "old" }, 60_000);
   const leases = `${new URL(url).searchParams.get("prefix")}:{nodes}:leases`;
   const weekAgo = Date.now() - 7 * 86_400_000 - 60_000;
   await server.cli("ZADD", leases, String(weekAgo), "old");
   assertEquals((await store.nodes()).ended, ["old"]);
-  await store.renew({ ...node, id: "new" }, 60_000);
+  await store.renew({ ...NODE, id: "new" }, 60_000);
   assertEquals((await store.nodes()).ended, []);
+});
+
+Deno.test("nodes() has a node whose facts somebody else wrote, without them", async (t) => {
+  await using opened = await open();
+  const { store, url } = opened;
+  const node = { ...NODE, id: "n" };
+  await store.renew({ ...node, facts: factsOf() }, 60_000);
+  const key = `${new URL(url).searchParams.get("prefix")}:{nodes}:node:n`;
+  for (const [what, text] of FOREIGN_FACTS) {
+    await t.step(what, async () => {
+      await server.cli("HSET", key, "facts", text);
+      assertEquals((await store.nodes()).alive, [node]);
+    });
+  }
+  await server.cli("HSET", key, "facts", JSON.stringify(factsOf()));
+  assertEquals((await store.nodes()).alive, [{ ...node, facts: factsOf() }]);
 });
 
 type Damage = readonly [

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { notifications, routes, WorldNodes } from "../../../support/node_pair.ts";
-import { LOOKUP_RETRY_MS, NODES_LOOK_MS } from "../../../../actors/push/cluster/limits.ts";
+import {
+  LOOKUP_RETRY_MS,
+  NODE_RENEW_MS,
+  NODES_LOOK_MS,
+} from "../../../../actors/push/cluster/limits.ts";
 import { LOOK_PAUSE_MS, LOOK_SLICE } from "../../../../actors/push/limits.ts";
 import { versions } from "../../../support/push_world.ts";
 
@@ -154,6 +158,7 @@ Deno.test("a node whose lease has ended is buried by the others, its batches mad
   });
   await nodes.cluster.renew({
     ...{ id: "gone", url: "http://gone", roles: [], version: "1", keys: ["k"], startedAt: 0 },
+    facts: undefined,
   }, 5_000);
   await nodes.pass(2_500);
   assertEquals(nodes.node("a").events.map(({ kind }) => kind), ["node_joined"]);
@@ -199,6 +204,7 @@ Deno.test("what a node accepted and told nobody before it died is found when its
     version: "1",
     keys: ["k"],
     startedAt: 0,
+    facts: undefined,
   };
   await nodes.cluster.renew(gone, 1_000);
   assertEquals(devices.flatMap(notifications), []);
@@ -238,6 +244,20 @@ Deno.test("a node that cannot see the others does not start, and is not left in 
   await assertRejects(() => nodes.add("b"), Error);
   failing = false;
   assertEquals((await nodes.cluster.nodes()).alive.map(({ id }) => id), ["a"]);
+});
+
+Deno.test("a node says how it does with each renewal of its lease, and as of then", async () => {
+  await using nodes = await WorldNodes.open(["a", "b"]);
+  const agesMs = async () => {
+    const { alive } = await nodes.cluster.nodes();
+    const now = nodes.world.clock.wallNow();
+    return alive.map(({ facts }) => facts && now - facts.at);
+  };
+  // Each was given three seconds after it came, and has renewed its lease since.
+  assertEquals(await agesMs(), [6_000 % NODE_RENEW_MS, 3_000 % NODE_RENEW_MS]);
+  nodes.cutOff.add("a");
+  await nodes.pass(NODE_RENEW_MS);
+  assertEquals(await agesMs(), [1_000 + NODE_RENEW_MS, 500]);
 });
 
 Deno.test("a node that stops leaves the directory", async () => {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+
 import { LOOP_SAMPLE_MS } from "./limits.ts";
 
 /** The time and timers that the sampling needs. */

@@ -1,25 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { type LoopClock, watchLoopDelay } from "../../../transports/api/loop_delay.ts";
-
-/** A clock that stands until it is moved, and then fires once, however late. */
-class HandClock implements LoopClock {
-  #nowMs = 1_000;
-  #run: (() => void) | undefined;
-
-  now(): number {
-    return this.#nowMs;
-  }
-
-  every(_ms: number, run: () => void): () => void {
-    this.#run = run;
-    return () => this.#run = undefined;
-  }
-
-  fireAfter(ms: number): void {
-    this.#nowMs += ms;
-    this.#run?.();
-  }
-}
+import { watchLoopDelay } from "../../program/loop_delay.ts";
+import { HandClock } from "../support/hand_clock.ts";
 
 Deno.test("watchLoopDelay() observes how late each look was, and nothing once disposed of", () => {
   const clock = new HandClock();
