@@ -10,6 +10,7 @@
  */
 import { quoted } from "../http_door/refusal.ts";
 import { appRoutes } from "./app_routes.ts";
+import { barRoute } from "./bar_routes.ts";
 import type { ApiEvents, DeliveryApi } from "./delivery.ts";
 import { deviceRoutes } from "./device_routes.ts";
 import { eventRoute, statusRoutes } from "./event_routes.ts";
@@ -192,6 +193,7 @@ function deliveryRoutes(options: ApiOptions): readonly Route[] {
     ...deviceRoutes(pipeline),
     ...notificationRoutes(pipeline),
     ...statusRoutes(pipeline),
+    barRoute(pipeline),
   ];
   return [...routes.map((route) => guarded(route, onFailure)), ...watched];
 }

@@ -178,6 +178,30 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     },
   }),
   Rates: RATES,
+  Bars: object({
+    span: { enum: ["ten_minutes", "hour", "day"] },
+    step: { ...COUNT, description: "Seconds of a bar." },
+    from: { ...COUNT, description: "The first second since 1970, a multiple of the step." },
+    to: { ...COUNT, description: "The first second after the present step." },
+    bars: list(ref("Bar")),
+  }),
+  Bar: object({
+    second: { ...COUNT, description: "Where its step begins." },
+    platforms: object({
+      apns: ref("PlatformBar"),
+      fcm: ref("PlatformBar"),
+      webpush: ref("PlatformBar"),
+    }),
+  }),
+  PlatformBar: object({
+    delivered: COUNT,
+    token_invalid: COUNT,
+    rejected: COUNT,
+    expired: COUNT,
+    failed: COUNT,
+    cancelled: COUNT,
+    retries: COUNT,
+  }),
   DeadLetters: object({
     deadLetters: list(object({ source: TEXT, id: TEXT, reason: TEXT, body: TEXT, at: TIME })),
   }),
