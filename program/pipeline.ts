@@ -26,20 +26,15 @@ import {
   pipelineTree,
 } from "../actors/push/delivery/tree.ts";
 import type { Observer, PushEvent } from "../actors/push/ports.ts";
-import { apnsProvider, checkApnsCredentials, http2Connector } from "../transports/apns/mod.ts";
-import { checkFcmCredentials, fcmProvider } from "../transports/fcm/mod.ts";
+import type { Tracer } from "../actors/push/tracer.ts";
+import { apnsProvider, http2Connector } from "../transports/apns/mod.ts";
+import { fcmProvider } from "../transports/fcm/mod.ts";
 import type { HttpConnection } from "../transports/http2/exchange.ts";
-import { isPoint } from "../transports/p256/p256.ts";
 import type { Connect } from "../transports/provider/connect.ts";
-import type { Provider } from "../transports/provider/provider.ts";
-import {
-  checkWebPushCredentials,
-  EndpointPolicy,
-  pushServiceConnect,
-  webPushProvider,
-} from "../transports/webpush/mod.ts";
+import { EndpointPolicy, pushServiceConnect, webPushProvider } from "../transports/webpush/mod.ts";
 import { lazyEncryption } from "./lazy_encryption.ts";
 import { measuredConnect } from "./measured_connect.ts";
+import { platformParts, type Providers } from "./platforms.ts";
 import { VERSION } from "./version.ts";
 
 export type {
@@ -77,6 +72,8 @@ export interface PipelineOptions {
   readonly gateways?: Readonly<Partial<Record<Platform, Gateway>>>;
   /** Hears what happens; must return at once and never throw. */
   readonly observer?: PipelineObserver;
+  /** Records what takes how long; must return at once and never throw. */
+  readonly tracer?: Tracer | undefined;
   /** Further roots that providers and push services may be certified by, PEM. */
   readonly caCerts?: readonly string[];
   /** Push services that are sent to: those of the browsers' makers, or any at a public address (default). */
@@ -121,6 +118,7 @@ export class Pipeline implements AsyncDisposable {
   readonly #node: string;
   readonly #policy: EndpointPolicy;
   readonly #resources = new AsyncDisposableStack();
+  #sending: Providers | undefined;
   #refs: PipelineRefs<HttpConnection> | undefined;
   #bars: BarsRefs | undefined;
 
@@ -132,18 +130,14 @@ export class Pipeline implements AsyncDisposable {
     this.#policy = new EndpointPolicy({ hosts: pushHosts, allowedOrigins: allowedPushOrigins });
     this.service = new DeliveryService({
       store,
-      checks: {
-        apns: checkApnsCredentials,
-        fcm: checkFcmCredentials,
-        webpush: checkWebPushCredentials,
-        endpoint: (url) => this.#policy.problem(url),
-        point: isPoint,
-      },
+      ...platformParts(this.#policy, () => this.#sending),
       wallNow: () => Date.now(),
       newId: () => crypto.randomUUID(),
+      breathe: () => new Promise((resolve) => setTimeout(resolve, 0)),
       wake: () => this.#wake(),
       resumed: (lane) => void this.#refs?.delivery.guard.trySend("trust", lane),
       observer: observer.delivery,
+      tracer: options.tracer,
       bars: (since) => this.bars(since),
       node: { id: this.#node, version: VERSION, startedAt: new Date().toISOString() },
     });
@@ -160,6 +154,7 @@ export class Pipeline implements AsyncDisposable {
     const { store, observer = DEAF, retentionMs = RETENTION_MS } = options;
     // Before the system: what is released last must outlive the actors.
     const providers = this.#providers();
+    this.#sending = providers;
     const system = options.system ?? this.#resources.use(new System());
     this.#refs = await system.start(
       "pipeline",
@@ -174,6 +169,7 @@ export class Pipeline implements AsyncDisposable {
         feed: this.feed,
         allNodes: options.allNodes ?? false,
         observer,
+        tracer: options.tracer,
         node: this.#node,
         batchesMax: options.batchesMax ?? BATCHES_MAX,
         retentionMs,
@@ -204,7 +200,7 @@ export class Pipeline implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 
-  #providers(): Readonly<Record<Platform, Provider>> {
+  #providers(): Providers {
     const { caCerts = [], apnsConnections, fcmConnections, fcmRatePerMinute } = this.#options;
     const { webPushConnections, encryptionThreads } = this.#options;
     const { observer = DEAF } = this.#options;

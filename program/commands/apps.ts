@@ -102,6 +102,24 @@ function pausedOf({ pauses }: AppAnswer): string {
   return pauses.map(({ platform, reason }) => `${platform}: ${reason}`).join("; ");
 }
 
+/** How its credentials do, as far as the node knows. */
+function healthRows({ health = {} }: AppAnswer): readonly (readonly [string, string])[] {
+  return Object.entries(health).flatMap(([platform, { certificateExpiresAt, token, failure }]) => [
+    ...certificateExpiresAt === null ? [] : [
+      [`${platform} certificate`, `ends ${certificateExpiresAt}`] as const,
+    ],
+    ...token === null ? [] : [
+      [
+        `${platform} token`,
+        `of ${token.refreshedAt}, ends ${token.expiresAt ?? "unknown"}`,
+      ] as const,
+    ],
+    ...failure === null
+      ? []
+      : [[`${platform} failed`, `${failure.at}: ${failure.reason}`] as const],
+  ]);
+}
+
 /** An app for a person: what is public of its credentials, and what is paused. */
 function appText(app: AppAnswer): string {
   const { apns, fcm, webpush } = app;
@@ -120,6 +138,7 @@ function appText(app: AppAnswer): string {
     ["fcm origin", fcm?.origin],
     ["vapid public key", webpush?.vapidPublicKey],
     ["vapid subject", webpush?.subject],
+    ...healthRows(app),
     ...app.pauses.map(({ platform, reason, since }) =>
       ["paused", `${platform} since ${since}: ${reason}`] as const
     ),

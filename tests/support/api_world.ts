@@ -5,36 +5,24 @@
  * @module
  */
 
-import {
-  DeliveryService,
-  type PlatformChecks,
-} from "../../actors/push/delivery/delivery_service.ts";
+import type { CredentialReports } from "../../actors/push/delivery/app_health.ts";
+import { DeliveryService } from "../../actors/push/delivery/delivery_service.ts";
+import { type PlatformParts, platformParts } from "../../program/platforms.ts";
 import type { Bar } from "../../actors/push/delivery/sinks/monitor.ts";
-import { checkApnsCredentials } from "../../transports/apns/mod.ts";
 import type { ApiEvents, TokenVerdict } from "../../transports/api/serve_api.ts";
 import { type ApiServer, serveApi } from "../../transports/api/serve_api.ts";
 import { type ApiClock, apiClock } from "../../transports/api/readiness.ts";
 import { Metrics } from "../../transports/api/metrics.ts";
-import { checkFcmCredentials } from "../../transports/fcm/mod.ts";
 import {
   MemoryDeliveryStore,
   type MemoryDeliveryStoreOptions,
 } from "../../transports/memory/memory_delivery_store.ts";
-import { isPoint } from "../../transports/p256/p256.ts";
-import { checkWebPushCredentials } from "../../transports/webpush/credentials.ts";
 import { EndpointPolicy } from "../../transports/webpush/endpoint.ts";
 import { AnswerValidator } from "./openapi.ts";
 
-/** The platforms' real checks. */
-export function platformChecks(): PlatformChecks {
-  const policy = new EndpointPolicy();
-  return {
-    apns: (credentials) => checkApnsCredentials(credentials),
-    fcm: checkFcmCredentials,
-    webpush: checkWebPushCredentials,
-    endpoint: (url) => policy.problem(url),
-    point: isPoint,
-  };
+/** The platforms' real checks and rendering, and nothing that is known of tokens. */
+export function realPlatforms(): PlatformParts {
+  return platformParts(new EndpointPolicy(), () => undefined);
 }
 
 /** The time in these tests, until somebody changes it. */
@@ -51,6 +39,8 @@ const VERDICTS: Readonly<Record<string, TokenVerdict>> = {
 export interface ApiWorldOptions {
   /** The store's faults and delays. */
   readonly store?: MemoryDeliveryStoreOptions;
+  /** What is known of credentials. */
+  readonly reports?: CredentialReports;
   /** Events to watch. */
   readonly events?: ApiEvents;
   /** The door's clock. */
@@ -93,6 +83,8 @@ export class ApiWorld implements AsyncDisposable {
   bars: (since: number) => Promise<readonly Bar[]> = () => Promise.resolve([]);
   /** How often feeder and router were told to look. */
   woken = 0;
+  /** How often the event loop was let turn in long work. */
+  breaths = 0;
   /** Apps whose notifications were accepted. */
   readonly submitted: string[] = [];
   /** What the door could not do. */
@@ -107,8 +99,13 @@ export class ApiWorld implements AsyncDisposable {
     this.store = new MemoryDeliveryStore({ clock: { wallNow: () => this.now }, ...options.store });
     this.service = new DeliveryService({
       store: this.store,
-      checks: platformChecks(),
+      ...realPlatforms(),
+      ...options.reports && { reports: options.reports },
       wallNow: () => this.now,
+      breathe: () => {
+        this.breaths++;
+        return Promise.resolve();
+      },
       newId: () => `00000000-0000-4000-8000-${String(++made).padStart(12, "0")}`,
       wake: () => this.woken++,
       resumed: () => {},

@@ -36,7 +36,7 @@ import {
   MemoryDeliveryStore,
   type MemoryDeliveryStoreOptions,
 } from "../../transports/memory/memory_delivery_store.ts";
-import { platformChecks } from "./api_world.ts";
+import { realPlatforms } from "./api_world.ts";
 
 /** The wall clock of a world begins here. */
 export const WORLD_START = 1_700_000_000_000;
@@ -266,7 +266,8 @@ export class DeliveryWorld implements AsyncDisposable {
     const { delivery } = this.refs;
     return new DeliveryService({
       store: this.store,
-      checks: platformChecks(),
+      ...realPlatforms(),
+      breathe: () => Promise.resolve(),
       wallNow: () => this.world.clock.wallNow(),
       newId: () => crypto.randomUUID(),
       wake: () => {

@@ -44,6 +44,22 @@ export interface ImportedRows {
   readonly failed: readonly { readonly line: number; readonly problems: readonly Problem[] }[];
 }
 
+/** A request whose answer may name a notification, as a trace shows it. */
+export interface RequestSpan {
+  /** Ends it. `notification` is the id of the one it made, if it made one. */
+  end(answer: { readonly status: number; readonly notification: string | undefined }): void;
+}
+
+/** Records requests; its methods return at once and never throw. */
+export interface RequestTracer {
+  /** Begins one; `traceparent` is the caller's header of that name (W3C Trace Context), if it was sent. */
+  request(call: {
+    readonly method: string;
+    readonly route: string;
+    readonly traceparent: string | undefined;
+  }): RequestSpan;
+}
+
 /** A JSON Schema (2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -87,6 +103,8 @@ export interface DeliveryApi {
     body: unknown,
     idempotencyKey?: string,
   ): Promise<Reply<{ readonly id: string; readonly repeated: boolean }>>;
+  /** What a notification would be on each platform of its app. */
+  preview(body: unknown): Promise<Reply<unknown>>;
   /** Whether recipients can be added to a notification. */
   open(id: string): Promise<Reply<null>>;
   /** Adds up to a thousand recipients to an open notification. */
@@ -99,6 +117,8 @@ export interface DeliveryApi {
   notification(id: string): Promise<Reply<unknown>>;
   /** A page of notifications. */
   notifications(query: Query): Promise<Reply<unknown>>;
+  /** Why recipients of a notification were not reached. */
+  reasons(id: string): Promise<Reply<unknown>>;
   /** A page of a notification's deliveries. */
   deliveries(id: string, query: Query): Promise<Reply<unknown>>;
   /** How the pipeline is loaded. */

@@ -31,6 +31,11 @@ function listRoutes(pipeline: Pipeline): readonly Route[] {
         query: [
           appParameter(true),
           ...pageParameters("Continue after this id: `next` of the page before."),
+          {
+            name: "idPrefix",
+            description: "Only those whose id begins so.",
+            schema: { type: "string" },
+          },
           { name: "user", description: "Only this person's.", schema: { type: "string" } },
           { name: "tag", description: "Only those with this tag.", schema: { type: "string" } },
           {

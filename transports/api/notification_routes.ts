@@ -8,6 +8,7 @@ import { NOTIFICATION_BYTES_MAX } from "./limits.ts";
 import { appParameter, pageParameters, type Pipeline, takeRows } from "./pipeline.ts";
 import { type Answer, json, NDJSON_TYPE, replied } from "./problem.ts";
 import { type Call, headerOf, readJson, type Route, typeRefusal } from "./route.ts";
+import { STATUS } from "./openapi_schemas.ts";
 import { ndjsonRows } from "./rows.ts";
 
 const JSON_TYPE = "application/json";
@@ -50,15 +51,38 @@ function listRoutes({ delivery }: Pipeline): readonly Route[] {
       scope: "read",
       operation: {
         id: "listNotifications",
-        summary: "A page of notifications, newest first.",
+        summary:
+          "A page of notifications, newest first; with search or status perhaps a short one.",
         query: [
           appParameter(false),
+          {
+            name: "search",
+            description: "Only those with this text in id, title, body or topic, in either case.",
+            schema: { type: "string", minLength: 1, maxLength: 100 },
+          },
+          { name: "status", description: "Only those that are there.", schema: STATUS },
           ...pageParameters("Continue after this id: `next` of the page before."),
         ],
         gives: { [JSON_TYPE]: "Notifications" },
       },
       answer: async ({ query }) =>
         replied(await delivery.notifications(query), (page) => json(200, page)),
+    },
+    {
+      method: "POST",
+      path: "/v1/notifications/preview",
+      scope: "send",
+      operation: {
+        id: "previewNotification",
+        summary: "What would be sent on each platform of the app; nothing is stored or sent.",
+        takes: { [JSON_TYPE]: "NotificationInput" },
+        gives: { [JSON_TYPE]: "Preview" },
+      },
+      answer: async (call) => {
+        const body = await readJson(call, NOTIFICATION_BYTES_MAX);
+        if (body.kind === "refused") return body.answer;
+        return replied(await delivery.preview(body.value), (preview) => json(200, preview));
+      },
     },
   ];
 }
@@ -89,6 +113,19 @@ function singleRoutes({ delivery }: Pipeline): readonly Route[] {
       },
       answer: async ({ params }) =>
         replied(await delivery.cancel(params["id"] ?? ""), (found) => json(200, found)),
+    },
+    {
+      method: "GET",
+      path: "/v1/notifications/{id}/reasons",
+      scope: "read",
+      operation: {
+        id: "listReasons",
+        summary:
+          "Why recipients were not reached, the largest first; each call counts further rows.",
+        gives: { [JSON_TYPE]: "Reasons" },
+      },
+      answer: async ({ params }) =>
+        replied(await delivery.reasons(params["id"] ?? ""), (found) => json(200, found)),
     },
     {
       method: "GET",

@@ -16,9 +16,16 @@ const YES_NO = { type: "boolean" } as const;
 const TIME = { type: "string", format: "date-time" } as const;
 const ANYTHING = { type: "object" } as const;
 const PLATFORM = { enum: ["apns", "fcm", "webpush"] } as const;
+const TEXTS = { type: "object", additionalProperties: TEXT } as const;
+const SIZE = { bytes: COUNT, bytesMax: COUNT } as const;
 const OUTCOME = {
   enum: ["delivered", "token_invalid", "rejected", "expired", "failed", "cancelled"],
 } as const;
+
+/** Where a notification is. */
+export const STATUS: JsonSchema = {
+  enum: ["open", "scheduled", "expanding", "sending", "done", "cancelled"],
+};
 
 /** An object with these fields; a name that ends in `?` may be absent. */
 function object(fields: Readonly<Record<string, JsonSchema>>): JsonSchema {
@@ -80,7 +87,8 @@ const RATES = object({
 const NOTIFICATION = {
   id: { type: "string", format: "uuid" },
   app: TEXT,
-  status: { enum: ["open", "scheduled", "expanding", "sending", "done", "cancelled"] },
+  title: orNull(TEXT),
+  status: STATUS,
   sendingDone: YES_NO,
   counts: ref("Counts"),
   platforms: object({
@@ -117,7 +125,21 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     "fcm?": object({ project: orNull(TEXT), clientEmail: orNull(TEXT), "origin?": TEXT }),
     "webpush?": object({ vapidPublicKey: orNull(TEXT), subject: TEXT }),
     pauses: list(ref("Pause")),
+    health: object({
+      "apns?": ref("CredentialHealth"),
+      "fcm?": ref("CredentialHealth"),
+      "webpush?": ref("CredentialHealth"),
+    }),
   }),
+  CredentialHealth: {
+    ...object({
+      certificateExpiresAt: orNull(TIME),
+      token: orNull(object({ refreshedAt: TIME, expiresAt: orNull(TIME) })),
+      failure: orNull(object({ at: TIME, reason: TEXT })),
+    }),
+    description:
+      "How the credentials do: of tokens and failures what this node knows since its start.",
+  },
   Pause: object({ platform: PLATFORM, reason: TEXT, since: TIME }),
   Apps: object({ apps: list(ref("App")) }),
   Removed: object({ removed: TEXT }),
@@ -132,6 +154,13 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     state: { enum: ["active", "invalid"] },
     registeredAt: TIME,
     reason: orNull(TEXT),
+    lastOutcome: orNull(object({
+      notification: TEXT,
+      outcome: OUTCOME,
+      status: COUNT,
+      reason: TEXT,
+      at: TIME,
+    })),
   }),
   Devices: object({ devices: list(ref("Device")), next: orNull(TEXT) }),
   BulkLine: {
@@ -156,6 +185,25 @@ export const SCHEMAS: Readonly<Record<string, JsonSchema>> = {
     reason: TEXT,
     attempts: COUNT,
     at: TIME,
+  }),
+  Reasons: object({
+    reasons: list(object({
+      platform: PLATFORM,
+      outcome: OUTCOME,
+      status: COUNT,
+      reason: TEXT,
+      count: COUNT,
+    })),
+    counted: COUNT,
+    complete: YES_NO,
+  }),
+  Preview: object({
+    platforms: object({
+      "apns?": object({ headers: TEXTS, payload: ANYTHING, ...SIZE }),
+      "fcm?": object({ message: ANYTHING, ...SIZE }),
+      "webpush?": object({ headers: TEXTS, payload: TEXT, ...SIZE }),
+    }),
+    problems: list(object({ platform: PLATFORM, message: TEXT })),
   }),
   Deliveries: object({ deliveries: list(ref("Delivery")), next: orNull(COUNT) }),
   Status: object({

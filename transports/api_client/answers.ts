@@ -95,6 +95,18 @@ export interface AppAnswer {
   readonly webpush?: { readonly vapidPublicKey: string | null; readonly subject: string };
   /** What is paused. */
   readonly pauses: readonly PauseAnswer[];
+  /** How the credentials do, by platform, as far as the node knows; older nodes do not say. */
+  readonly health?: Readonly<Record<string, CredentialHealthAnswer>>;
+}
+
+/** How the credentials for one platform do; times are RFC 3339. */
+export interface CredentialHealthAnswer {
+  /** When their certificate ends. */
+  readonly certificateExpiresAt: string | null;
+  /** The newest token. */
+  readonly token: { readonly refreshedAt: string; readonly expiresAt: string | null } | null;
+  /** What last went wrong with them. */
+  readonly failure: { readonly at: string; readonly reason: string } | null;
 }
 
 /** A device without the keys of a subscription. */
@@ -230,7 +242,8 @@ export type ImportLine =
     readonly detail: string | undefined;
   });
 
-function reader<T>(schema: v.GenericSchema<unknown, T>): AnswerReader<T> {
+/** What reads values of a schema. */
+export function reader<T>(schema: v.GenericSchema<unknown, T>): AnswerReader<T> {
   return (value) => {
     const parsed = v.safeParse(schema, value);
     return parsed.success
@@ -267,6 +280,12 @@ const rates = v.looseObject({
 
 const pause = v.looseObject({ platform: text, reason: text, since: text });
 
+const health = v.looseObject({
+  certificateExpiresAt: maybe,
+  token: v.nullable(v.looseObject({ refreshedAt: text, expiresAt: maybe })),
+  failure: v.nullable(v.looseObject({ at: text, reason: text })),
+});
+
 const app = v.looseObject({
   name: text,
   version: v.number(),
@@ -276,6 +295,7 @@ const app = v.looseObject({
   fcm: v.exactOptional(v.looseObject({ project: maybe, clientEmail: maybe, origin: extra })),
   webpush: v.exactOptional(v.looseObject({ vapidPublicKey: maybe, subject: text })),
   pauses: v.array(pause),
+  health: v.exactOptional(v.record(text, health)),
 });
 
 const device = v.looseObject({

@@ -3,14 +3,15 @@
  * far is it. The API, the command line and sources stand on it.
  *
  * Invariants: what comes in is read in full before anything is stored; what was accepted is durable
- * when the promise resolves, and the feeder is told of it; no answer has a credential in it. Services have no state,
- * so that several may share a store.
+ * when the promise resolves, and the feeder is told of it; no answer has a credential in it. Services have no state
+ * but what can be counted again, so that several may share a store.
  *
  * Its methods reject only when the store is not available; what is wrong with a request is a value.
  *
  * @module
  */
 
+import type { CredentialReports } from "./app_health.ts";
 import { barsOfSlots, type BarsView, barsWithin, barWindow, readBarSpan } from "./bar_spans.ts";
 import { appName, type CredentialChecks, readCredentials } from "./app_input.ts";
 import {
@@ -19,9 +20,11 @@ import {
   readRecipient,
   type SubscriptionChecks,
 } from "./device_input.ts";
+import { listDevices, viewOf } from "./device_list.ts";
 import { readInput, shown } from "./input.ts";
 import { DEVICES_STEP } from "./input_limits.ts";
 import { type InputSchemas, inputSchemas } from "./input_schemas.ts";
+import { searchNotifications } from "./notification_search.ts";
 import {
   type Query,
   readAppQuery,
@@ -31,9 +34,18 @@ import {
   readNotificationsPage,
   readResume,
 } from "./page_input.ts";
+import { type Facts, traced, type Tracer } from "../tracer.ts";
 import type { DeliveryObserver } from "./ports.ts";
+import { type PlatformPreviews, previewOf, type PreviewView } from "./preview.ts";
 import { type Rates, rateSince, ratesOf } from "./rates.ts";
-import { type DeviceRecord, type DirectRecipient, type Platform, PLATFORMS } from "./records.ts";
+import { ReasonCounts, type ReasonsView } from "./reasons.ts";
+import {
+  type DeviceRecord,
+  type DirectRecipient,
+  type Platform,
+  PLATFORMS,
+  type SubmitOutcome,
+} from "./records.ts";
 import type { Bar } from "./sinks/monitor.ts";
 import type { DeliveryStore, Lane } from "./store.ts";
 import {
@@ -61,7 +73,6 @@ import {
   type DeviceExport,
   deviceExport,
   type DeviceView,
-  deviceView,
   type LaneView,
   laneView,
   type NotificationDetails,
@@ -100,16 +111,24 @@ export interface DeliveryServiceParts {
   readonly store: DeliveryStore;
   /** The platforms' own checks. */
   readonly checks: PlatformChecks;
+  /** The platforms' own rendering. */
+  readonly previews: PlatformPreviews;
+  /** What the platforms know of credentials. */
+  readonly reports: CredentialReports;
   /** The wall clock, in milliseconds. */
   readonly wallNow: () => number;
   /** Makes the id of a notification, a UUID. */
   readonly newId: () => string;
+  /** Lets the event loop turn: resolves after what else was ready has had its part. */
+  readonly breathe: () => Promise<void>;
   /** Tells feeder and router that there may be work; must not throw. */
   readonly wake: () => void;
   /** Tells the guard that somebody looked at a lane and resumed it; must not throw. */
   readonly resumed: (lane: Lane) => void;
   /** Hears of accepted notifications. */
   readonly observer: DeliveryObserver;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
   /** The monitor's bars of this second and all after it; rejects when it does not answer. */
   readonly bars: (since: number) => Promise<readonly Bar[]>;
   /** What is told of the node. */
@@ -121,10 +140,12 @@ export class DeliveryService {
   /** JSON Schemas of what is taken. */
   readonly schemas: InputSchemas = inputSchemas();
   readonly #parts: DeliveryServiceParts;
+  readonly #reasons: ReasonCounts;
 
   /** A service over these parts. */
   constructor(parts: DeliveryServiceParts) {
     this.#parts = parts;
+    this.#reasons = new ReasonCounts(parts);
   }
 
   /** Saves an app's credentials, which resumes its lanes. */
@@ -136,18 +157,20 @@ export class DeliveryService {
     if (read.kind === "problems") return refuse(read);
     const app = await store.saveApp(name, read.value, wallNow());
     wake();
-    return ok(appView(app, []));
+    return ok(appView(app, [], this.#parts.reports));
   }
 
   /** An app. */
   async app(name: string): Promise<Reply<AppView>> {
-    const found = (await this.#parts.store.apps()).find(({ app }) => app.name === name);
-    return found === undefined ? noApp(name) : ok(appView(found.app, found.pauses));
+    const { store, reports } = this.#parts;
+    const found = (await store.apps()).find(({ app }) => app.name === name);
+    return found === undefined ? noApp(name) : ok(appView(found.app, found.pauses, reports));
   }
 
   /** All apps. */
   async apps(): Promise<readonly AppView[]> {
-    return (await this.#parts.store.apps()).map(({ app, pauses }) => appView(app, pauses));
+    const { store, reports } = this.#parts;
+    return (await store.apps()).map(({ app, pauses }) => appView(app, pauses, reports));
   }
 
   /** Removes an app with its devices, unless one of its notifications is unfinished. */
@@ -189,18 +212,20 @@ export class DeliveryService {
     const { noApp: orphans, taken } = await store.saveDevices([read.value], now);
     if (orphans.length > 0) return refuse({ problems: [unknownApp(read.value.app)] });
     if (taken.length > 0) return conflict(TAKEN);
-    return ok(deviceView({
+    const device = {
       ...read.value,
       state: "active",
       registeredAt: now,
       reason: undefined,
-    }));
+    } as const;
+    return ok(await viewOf(device, store));
   }
 
   /** A device. */
   async device(id: string): Promise<Reply<DeviceView>> {
-    const device = await this.#parts.store.device(id);
-    return device === undefined ? noDevice(id) : ok(deviceView(device));
+    const { store } = this.#parts;
+    const device = await store.device(id);
+    return device === undefined ? noDevice(id) : ok(await viewOf(device, store));
   }
 
   /** A page of an app's devices, and where the next one begins. */
@@ -211,9 +236,7 @@ export class DeliveryService {
     const read = readDevicesPage(query);
     if (read.kind === "problems") return refuse(read);
     if (await store.app(read.value.app) === undefined) return noApp(read.value.app);
-    const devices = await store.devices(read.value);
-    const last = devices.length < read.value.limit ? undefined : devices.at(-1);
-    return ok({ devices: devices.map(deviceView), next: last?.id ?? null });
+    return ok(await listDevices(read.value, store));
   }
 
   /** Removes a device. */
@@ -271,12 +294,14 @@ export class DeliveryService {
     body: unknown,
     idempotencyKey?: string,
   ): Promise<Reply<{ readonly id: string; readonly repeated: boolean }>> {
-    const { store, checks, wallNow, newId, wake, observer } = this.#parts;
+    const { store, checks, wallNow, newId, wake, observer, tracer } = this.#parts;
     const context = { id: newId(), now: wallNow(), idempotencyKey, checks };
     const read = readSubmission(body, context);
     if (read.kind === "too_many") return read;
     if (read.kind === "problems") return refuse(read);
-    const outcome = await store.submit(read.value);
+    const { notification: { app, id } } = read.value;
+    const span = tracer?.begin({ kind: "notification", id }, "submit", { app }, context.now);
+    const outcome = await traced(span, store.submit(read.value), submitFacts);
     switch (outcome.kind) {
       case "accepted":
         observer.record({ kind: "submitted", app: read.value.notification.app });
@@ -289,6 +314,19 @@ export class DeliveryService {
       case "no_app":
         return refuse({ problems: [unknownApp(read.value.notification.app)] });
     }
+  }
+
+  /** What a notification would be on each platform of its app; it is read as by `submit`, and neither stored nor sent. */
+  async preview(body: unknown): Promise<Reply<PreviewView>> {
+    const { store, checks, previews, wallNow, newId } = this.#parts;
+    const now = wallNow();
+    const read = readSubmission(body, { id: newId(), now, idempotencyKey: undefined, checks });
+    if (read.kind === "too_many") return read;
+    if (read.kind === "problems") return refuse(read);
+    const { notification } = read.value;
+    const app = await store.app(notification.app);
+    if (app === undefined) return refuse({ problems: [unknownApp(notification.app)] });
+    return ok(await previewOf(read.value, app, { previews, checks, now }));
   }
 
   /** Whether recipients can be added to a notification. */
@@ -352,12 +390,14 @@ export class DeliveryService {
   > {
     const read = readNotificationsPage(query);
     if (read.kind === "problems") return refuse(read);
-    const found = await this.#parts.store.notifications(read.value);
-    const last = found.length < read.value.limit ? undefined : found.at(-1);
-    return ok({
-      notifications: found.map(notificationView),
-      next: last?.notification.id ?? null,
-    });
+    const { found, next = null } = await searchNotifications(read.value, this.#parts);
+    return ok({ notifications: found.map(notificationView), next });
+  }
+
+  /** Why recipients of a notification were not reached, as far as it is counted: each call counts on. */
+  async reasons(id: string): Promise<Reply<ReasonsView>> {
+    if (await this.#parts.store.notification(id) === undefined) return noNotification(id);
+    return ok(await this.#reasons.of(id));
   }
 
   /** A page of a notification's deliveries in the order of recording, and where the next one begins. */
@@ -418,6 +458,11 @@ export class DeliveryService {
     if (read.kind === "problems") return refuse(read);
     return ok((await this.#parts.store.deadLetters(read.value.limit)).map(deadLetterView));
   }
+}
+
+/** Only what was accepted is a notification; of the others the trace says so. */
+function submitFacts({ kind }: SubmitOutcome): Facts {
+  return kind === "accepted" ? {} : { failure: kind };
 }
 
 const TAKEN = "is taken by a device of another app";

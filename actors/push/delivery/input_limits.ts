@@ -78,3 +78,12 @@ export const PAGE_DEFAULT = 100;
 
 /** Devices written by one call to the store, and read by one step of an export. */
 export const DEVICES_STEP = 1_000;
+
+/** Characters that notifications are searched for. */
+export const SEARCH_CHARS_MAX = 100;
+
+/** Notifications that one call of a search reads at most; where the next one goes on it says. */
+export const SEARCH_READ_MAX = 5_000;
+
+/** Notifications a search reads at once, with all they say. */
+export const SEARCH_STEP = 500;

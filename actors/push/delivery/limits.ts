@@ -139,3 +139,12 @@ export const PROBE_MAX = 8;
 
 /** Characters of a provider's reason kept in rows and messages. */
 export const REASON_CHARS_MAX = 200;
+
+/** Notifications whose reasons are remembered: those that people look at now, some 5 MB when full of long reasons. */
+export const REASON_COUNTS_MAX = 64;
+
+/** Reasons of one notification that are told apart: providers have some tens, and what they say is not ours to bound. */
+export const REASONS_MAX = 200;
+
+/** Rows one call counts on by: twenty pages of the store, well below a second. */
+export const REASON_ROWS_MAX = 20_000;

@@ -7,10 +7,12 @@
 import * as v from "valibot";
 import { appName } from "./app_input.ts";
 import { deviceId, tagName, userId } from "./device_input.ts";
-import { fields, oneOf, type Read, readInput } from "./input.ts";
-import { PAGE_DEFAULT, PAGE_MAX } from "./input_limits.ts";
-import { OUTCOMES, PLATFORMS } from "./records.ts";
-import type { DeliveriesPage, DevicesPage } from "./store.ts";
+import type { DevicesQuery } from "./device_list.ts";
+import { fields, oneOf, type Read, readInput, text } from "./input.ts";
+import { PAGE_DEFAULT, PAGE_MAX, SEARCH_CHARS_MAX } from "./input_limits.ts";
+import type { NotificationsQuery } from "./notification_search.ts";
+import { NOTIFICATION_STATES, OUTCOMES, PLATFORMS } from "./records.ts";
+import type { DeliveriesPage } from "./store.ts";
 
 /** Parameters of a query by their names. */
 export type Query = Readonly<Record<string, string>>;
@@ -31,6 +33,7 @@ const after = v.optional(deviceId);
 
 const devicesQuery = fields({
   app: appName,
+  idPrefix: v.exactOptional(deviceId),
   after,
   limit,
   user: v.exactOptional(userId),
@@ -38,7 +41,14 @@ const devicesQuery = fields({
   state: v.exactOptional(oneOf(["active", "invalid"])),
 });
 
-const notificationsQuery = fields({ app: v.exactOptional(appName), after, limit });
+const notificationsQuery = fields({
+  app: v.exactOptional(appName),
+  // What a title may have in it may be looked for.
+  search: v.exactOptional(text(1, SEARCH_CHARS_MAX, /^[^]*$/)),
+  status: v.exactOptional(oneOf(NOTIFICATION_STATES)),
+  after,
+  limit,
+});
 
 const deliveriesQuery = fields({
   after: v.optional(number(0, Number.MAX_SAFE_INTEGER), "0"),
@@ -51,18 +61,14 @@ const resumeQuery = fields({ platform: v.exactOptional(oneOf(PLATFORMS)) });
 const appQuery = fields({ app: appName });
 
 /** Which devices. */
-export function readDevicesPage(query: Query): Read<DevicesPage> {
+export function readDevicesPage(query: Query): Read<DevicesQuery> {
   const read = readInput(devicesQuery, query);
   if (read.kind === "problems") return read;
   return { kind: "value", value: { ...read.value, after: read.value.after } };
 }
 
 /** Which notifications. */
-export function readNotificationsPage(query: Query): Read<{
-  readonly app?: string;
-  readonly after: string | undefined;
-  readonly limit: number;
-}> {
+export function readNotificationsPage(query: Query): Read<NotificationsQuery> {
   const read = readInput(notificationsQuery, query);
   if (read.kind === "problems") return read;
   return { kind: "value", value: { ...read.value, after: read.value.after } };

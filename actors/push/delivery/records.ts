@@ -267,14 +267,18 @@ export type SubmitOutcome =
   | { readonly kind: "conflict" }
   | { readonly kind: "no_app" };
 
+/** Where a notification may be in its life, in this order. */
+export const NOTIFICATION_STATES = [
+  "open",
+  "scheduled",
+  "expanding",
+  "sending",
+  "done",
+  "cancelled",
+] as const;
+
 /** Where a notification is in its life. `open`, `scheduled`, `expanding` and `sending` end in `done` or `cancelled`. */
-export type NotificationState =
-  | "open"
-  | "scheduled"
-  | "expanding"
-  | "sending"
-  | "done"
-  | "cancelled";
+export type NotificationState = typeof NOTIFICATION_STATES[number];
 
 /** How many recipients stand where. `total` is the sum of all but `retries`, and grows while expanding. */
 export interface Counts {

@@ -10,6 +10,7 @@
 
 import { Buffer } from "node:buffer";
 import { createECDH } from "node:crypto";
+import { type CredentialReports, type HealthView, healthView } from "./app_health.ts";
 import { POINT_BYTES } from "./input_limits.ts";
 import type {
   App,
@@ -61,6 +62,8 @@ export interface AppView {
   readonly webpush?: { readonly vapidPublicKey: string | null; readonly subject: string };
   /** Lanes that are paused. */
   readonly pauses: readonly PauseView[];
+  /** How the credentials for each platform do, as far as this node knows. */
+  readonly health: HealthView;
 }
 
 /** A device, without the keys of a subscription. */
@@ -83,6 +86,22 @@ export interface DeviceView {
   readonly registeredAt: string;
   /** Why it is invalid. */
   readonly reason: string | null;
+  /** How the last delivery to it ended of which a row is kept: a failure, or any where all are kept. */
+  readonly lastOutcome: LastOutcomeView | null;
+}
+
+/** How the last delivery to a device ended. */
+export interface LastOutcomeView {
+  /** The notification. */
+  readonly notification: string;
+  /** How it ended. */
+  readonly outcome: Outcome;
+  /** The provider's status, 0 when there was none. */
+  readonly status: number;
+  /** The provider's reason, or ours. */
+  readonly reason: string;
+  /** When it was recorded. */
+  readonly at: string;
 }
 
 /** A device as an import takes it: with everything, so that an export can be imported. */
@@ -112,6 +131,8 @@ export interface NotificationView {
   readonly id: string;
   /** Whose it is. */
   readonly app: string;
+  /** Its title, as it was given; `null` when it has none of its own for all platforms. */
+  readonly title: string | null;
   /** Where it is. */
   readonly status: NotificationState;
   /** Whether every recipient has its outcome. */
@@ -201,7 +222,11 @@ export interface DeadLetterView {
 }
 
 /** What is public of an app. */
-export function appView(app: App, pauses: readonly Pause[]): AppView {
+export function appView(
+  app: App,
+  pauses: readonly Pause[],
+  reports: CredentialReports,
+): AppView {
   const { apns, fcm, webpush } = app.credentials;
   return {
     name: app.name,
@@ -229,18 +254,26 @@ export function appView(app: App, pauses: readonly Pause[]): AppView {
       },
     },
     pauses: pauses.map(pauseView),
+    health: healthView(app.credentials, reports),
   };
 }
 
-/** A device for people. */
-export function deviceView(device: Device): DeviceView {
+/** A device for people, with the newest row about it. */
+export function deviceView(device: Device, last: DeliveryRow | undefined): DeviceView {
   const { id, app, platform, address, user = null, tags, state, registeredAt } = device;
   const { reason = null } = device;
   return {
     ...{ id, app, platform, address, user, tags, state },
     registeredAt: time(registeredAt),
     reason,
+    // A device that was removed and came back under another app has no past there.
+    lastOutcome: last === undefined || last.app !== app ? null : lastOutcomeView(last),
   };
+}
+
+function lastOutcomeView(row: DeliveryRow): LastOutcomeView {
+  const { notification, outcome, status, reason, at } = row;
+  return { notification, outcome, status, reason, at: time(at) };
 }
 
 /** A device for an import. */
@@ -262,6 +295,7 @@ export function notificationView(status: NotificationStatus): NotificationView {
   return {
     id: notification.id,
     app: notification.app,
+    title: notification.content.title ?? null,
     status: status.state,
     sendingDone: status.sendingDone,
     counts: status.counts,

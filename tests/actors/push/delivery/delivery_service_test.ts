@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { DeliveryService } from "../../../../actors/push/delivery/delivery_service.ts";
 import type { Bar, PlatformBar } from "../../../../actors/push/delivery/sinks/monitor.ts";
 import { MemoryDeliveryStore } from "../../../../transports/memory/memory_delivery_store.ts";
-import { platformChecks } from "../../../support/api_world.ts";
+import { realPlatforms } from "../../../support/api_world.ts";
 import { plantedCredentials, subscriptionJson } from "../../../support/api_fixtures.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
@@ -15,7 +15,8 @@ class World implements AsyncDisposable {
   bars: (since: number) => Promise<readonly Bar[]> = () => Promise.resolve([]);
   readonly service = new DeliveryService({
     store: this.store,
-    checks: platformChecks(),
+    ...realPlatforms(),
+    breathe: () => Promise.resolve(),
     wallNow: () => NOW,
     newId: () => crypto.randomUUID(),
     wake: () => this.woken++,
