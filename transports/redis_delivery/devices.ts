@@ -5,6 +5,7 @@
  */
 
 import { checkKeys, platformNumber, platformOf, slices } from "../delivery_store/codes.ts";
+import { LAST_OUTCOMES_MAX } from "../delivery_store/limits.ts";
 import type {
   DeliveryRow,
   Device,
@@ -25,6 +26,7 @@ import {
   READ_AT_ONCE,
   SORTED_DEVICES_MAX,
 } from "./limits.ts";
+import { readLastRows } from "./rows.ts";
 import { FEW, INVALIDATE, SAVE_DEVICES } from "./scripts/devices.ts";
 
 /** Registers devices, each replacing the one of the same id. */
@@ -84,6 +86,23 @@ function foundOf(key: string, id: string, text: string): Found {
 export async function readDevice(keys: Keyspace, id: string): Promise<Device | undefined> {
   const [device] = await readDevices(keys, [id]);
   return device;
+}
+
+/** The newest row about each of these devices, by place, unless it has been swept. */
+export async function readLastOutcomes(
+  keys: Keyspace,
+  ids: readonly string[],
+): Promise<readonly (DeliveryRow | undefined)[]> {
+  invariant(ids.length <= LAST_OUTCOMES_MAX, `${ids.length} devices in a call`);
+  const texts = await keys.values("ids", ids);
+  const key = keys.key("ids");
+  const numbers = texts.flatMap((text, place) =>
+    text === undefined ? [] : [foundOf(key, ids[place] ?? "", text.toString()).number]
+  );
+  if (numbers.length === 0) return ids.map(() => undefined);
+  const rows = await readLastRows(keys, [...new Set(numbers)]);
+  const rowOf = new Map(rows.map((row) => [row.device, row]));
+  return ids.map((id) => rowOf.get(id));
 }
 
 /** Devices by their ids; those that are gone are left out. */

@@ -42,7 +42,9 @@
  * | `leases` | sorted set | until empty | batches by the end of their lease |
  * | `row:LAST` | hash | swept | rows of one result, the last of which has this position |
  * | `rows`, `rows:ID`, `rows:ID:OUTCOME` | sorted set | swept | these positions |
+ * | `last_rows:HUNDRED` | hash | swept | number of a device to the position of the value with the last row about it |
  * | `tallies` | stream | swept | what each result came to |
+ * | `history`, `history:HOUR` | sorted set, hash | 48 hours | hours since 1970, and what ended in each, see `history.ts` |
  * | `sinks`, `sink_leases` | hash | for ever | position of each sink, who feeds it |
  * | `letters`, `letter` | sorted set, hash | the newest 10,000 | dead letters |
  * | `identity` | string | for ever | what tells this store from others, for a queue beside it |

@@ -56,6 +56,15 @@ export const EXPANDABLE_MAX = 1_000;
 /** Rows, or devices of a removed app, that one step of a sweep removes: some ms of Redis. */
 export const SWEEP_MAX = 1_000;
 
+/** Hours of the history that one call reads: the 49 in which 48 hours lie, and others of nodes whose clocks are ahead. */
+export const HISTORY_HOURS_MAX = 72;
+
+/**
+ * Times that tallies are folded again because another node has counted some of them meanwhile: nodes that
+ * count at once do so where the lease on the sink has just changed hands.
+ */
+export const HISTORY_RACES_MAX = 16;
+
 /** Dead letters that are kept; the oldest make room, for they are for people to look at. */
 export const DEAD_LETTERS_MAX = 10_000;
 

@@ -61,7 +61,14 @@ import { openRedis, type Redis, type RedisScript } from "../redis/redis.ts";
 import { arrayReply, integerReply, optionalTextReply, textReply } from "../redis/replies.ts";
 import { claimSchema } from "../redis/schema.ts";
 import { batchName, claim, commit, load, readLanes } from "./batches.ts";
-import { invalidate, readDevice, readDevicesPage, saveDevices } from "./devices.ts";
+import {
+  invalidate,
+  readDevice,
+  readDevicesPage,
+  readLastOutcomes,
+  saveDevices,
+} from "./devices.ts";
+import { addToHistory, readHistory } from "./history.ts";
 import { bury, readDeadLetters, readExpandable } from "./housekeeping.ts";
 import { Keyspace, numberReply } from "./keyspace.ts";
 import {
@@ -386,18 +393,18 @@ export class RedisDeliveryStore implements AsyncDisposable {
    * Adds a page of tallies, at most 1,000 in the order of positions, to the history, each once: those at or
    * before the position of the sink `history` have been counted. What is older than 48 hours is forgotten.
    */
-  addToHistory(_tallies: readonly Tally[]): Promise<void> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  addToHistory(tallies: readonly Tally[]): Promise<void> {
+    return addToHistory(this.#keys, tallies, this.#clock.wallNow());
   }
 
   /** The history of this span, summed by step: ascending by second and platform, without empty slots. */
-  history(_span: HistorySpan): Promise<readonly HistorySlot[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  history(span: HistorySpan): Promise<readonly HistorySlot[]> {
+    return readHistory(this.#keys, span, this.#clock.wallNow());
   }
 
   /** The newest row about each of at most 1,000 devices, by place; `undefined` when there is none any more. */
-  lastOutcomes(_devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
-    return Promise.reject(new Error("This store keeps no history yet"));
+  lastOutcomes(devices: readonly string[]): Promise<readonly (DeliveryRow | undefined)[]> {
+    return readLastOutcomes(this.#keys, devices);
   }
 
   /** Sets aside an entry that no node can use, with the reason, for people. */

@@ -7,18 +7,26 @@
  * @module
  */
 
-import { platformOf } from "../delivery_store/codes.ts";
+import { platformOf, slices } from "../delivery_store/codes.ts";
 import {
   type DeliveriesPage,
   type DeliveryRow,
   OUTCOMES,
   type Tally,
 } from "../delivery_store/records.ts";
-import { damaged, type Hash, hashOf, integerField, textField } from "../redis/hashes.ts";
-import { arrayReply, textReply } from "../redis/replies.ts";
+import {
+  damaged,
+  type Hash,
+  hashOf,
+  hashOfNames,
+  integerField,
+  textField,
+} from "../redis/hashes.ts";
+import { arrayReply, integerReply, textReply } from "../redis/replies.ts";
 import { deviceOf, parsed } from "./codes.ts";
 import { inSlices, type Keyspace, textsReply } from "./keyspace.ts";
 import { PAGE_MAX } from "./limits.ts";
+import { COMMON_FIELDS, FIND_LAST_ROWS, READ_ROWS_OF } from "./scripts/last_rows.ts";
 
 /** Values of rows asked for at once: with a thousand rows each, some MiB. */
 const VALUES_AT_ONCE = 32;
@@ -26,17 +34,7 @@ const VALUES_AT_ONCE = 32;
 /** Positions looked up at once. */
 const POSITIONS_AT_ONCE = 256;
 
-const FIELDS = [
-  "notification",
-  "app",
-  "app_id",
-  "direct",
-  "platform",
-  "attempts",
-  "at",
-  "count",
-  "rows",
-] as const;
+const FIELDS = [...COMMON_FIELDS, "rows"] as const;
 
 /** A row, and the app whose device its number means, empty when it means none. */
 interface Found {
@@ -101,6 +99,16 @@ async function readValue(keys: Keyspace, last: string): Promise<readonly Found[]
   if (!Array.isArray(rows) || rows.length !== integerField(hash, "count")) {
     throw damaged(hash.key, "rows", "has not as many rows as it says");
   }
+  const { common, appId } = commonOf(hash);
+  const before = Number(last) - rows.length + 1;
+  return rows.map((values, place) => {
+    const row = { position: before + place, ...common, ...settledOf(hash, values) };
+    return { row, appId };
+  });
+}
+
+/** What all rows of one value have in common. */
+function commonOf(hash: Hash) {
   const common = {
     notification: textField(hash, "notification"),
     app: textField(hash, "app"),
@@ -108,12 +116,7 @@ async function readValue(keys: Keyspace, last: string): Promise<readonly Found[]
     attempts: integerField(hash, "attempts"),
     at: integerField(hash, "at"),
   };
-  const appId = integerField(hash, "direct") === 1 ? "" : textField(hash, "app_id");
-  const before = Number(last) - rows.length + 1;
-  return rows.map((values, place) => {
-    const row = { position: before + place, ...common, ...settledOf(hash, values) };
-    return { row, appId };
-  });
+  return { common, appId: integerField(hash, "direct") === 1 ? "" : textField(hash, "app_id") };
 }
 
 function settledOf(hash: Hash, values: unknown) {
@@ -141,6 +144,40 @@ async function named(keys: Keyspace, found: readonly Found[]): Promise<readonly 
     const record = appId === "" ? undefined : recordOf.get(row.number);
     const owned = record && deviceOf(key, row.number, row.platform, record);
     return { ...row, device: owned?.appId === appId ? owned.device.id : undefined };
+  });
+}
+
+/** The newest rows about the devices with these numbers, unless they have been swept; in no order. */
+export async function readLastRows(
+  keys: Keyspace,
+  numbers: readonly number[],
+): Promise<readonly DeliveryRow[]> {
+  const positions = arrayReply(await keys.run(FIND_LAST_ROWS, ...numbers));
+  const numbersIn = new Map<number, number[]>();
+  for (const [place, number] of numbers.entries()) {
+    const position = positions[place];
+    if (position === null) continue;
+    const last = integerReply(position);
+    numbersIn.set(last, [...numbersIn.get(last) ?? [], number]);
+  }
+  const found = await inSlices([...numbersIn], VALUES_AT_ONCE, async ([last, numbers]) => {
+    const name = String(last).padStart(14, "0");
+    const [values, rows] = arrayReply(await keys.run(READ_ROWS_OF, name, ...numbers));
+    // It was swept meanwhile.
+    if (rows === undefined) return [];
+    const hash = hashOfNames(keys.key(`row:${name}`), COMMON_FIELDS, values);
+    return hash === undefined ? [] : lastRowsOf(hash, last, arrayReply(rows));
+  });
+  return await named(keys, found.flat());
+}
+
+function lastRowsOf(hash: Hash, last: number, rows: readonly unknown[]): readonly Found[] {
+  const before = last - integerField(hash, "count") + 1;
+  const { common, appId } = commonOf(hash);
+  return slices(rows, 2).map(([place, text]) => {
+    const position = before + integerReply(place);
+    const settled = settledOf(hash, parsed(hash.key, "rows", textReply(text)));
+    return { row: { position, ...common, ...settled }, appId };
   });
 }
 

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { openRedisDeliveryStore } from "../../../transports/redis_delivery/redis_delivery_store.ts";
-import { DeliveryWorld, NEWS, NONE } from "../../conformance/delivery_world.ts";
+import { wholeHistory } from "../../conformance/delivery_history.ts";
+import { DeliveryWorld, deviceOf, NEWS, NONE } from "../../conformance/delivery_world.ts";
 import { WallClock } from "../../conformance/store_world.ts";
 import { startRedisCluster } from "../../support/redis_server.ts";
 
@@ -40,6 +41,11 @@ Deno.test("RedisDeliveryStore takes a campaign through its life in a cluster", a
   assertEquals((await store.rowsAfter(0, 99)).length, 30);
   const tallies = await store.talliesAfter(0, 99);
   assertEquals(tallies.reduce((sum, { outcomes }) => sum + outcomes.rejected, 0), 30);
+  await store.addToHistory(tallies);
+  const history = await wholeHistory(world);
+  assertEquals(history.reduce((sum, { outcomes }) => sum + outcomes.rejected, 0), 30);
+  const outcomes = await store.lastOutcomes([deviceOf(7), deviceOf(31)]);
+  assertEquals(outcomes.map((row) => row?.device), [deviceOf(7), undefined]);
   clock.nowMs += 1;
   while (await store.sweep(clock.nowMs, 100) > 0);
   assertEquals(await store.notification(id), undefined);

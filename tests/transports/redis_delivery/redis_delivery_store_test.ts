@@ -16,6 +16,8 @@ import {
   CANCEL,
   CLOSE_NOTIFICATION,
 } from "../../../transports/redis_delivery/scripts/notifications.ts";
+import { HISTORY_MS } from "../../../transports/delivery_store/limits.ts";
+import { SECOND, tallyAt, wholeHistory } from "../../conformance/delivery_history.ts";
 import { DeliveryWorld, deviceOf, NEWS, NONE, rowFor } from "../../conformance/delivery_world.ts";
 import { WallClock } from "../../conformance/store_world.ts";
 import { startRedis } from "../../support/redis_server.ts";
@@ -122,6 +124,37 @@ const DAMAGES: readonly (readonly [
     (world) => world.claim(),
     /batch:00000000000001": field "turn" is "soon", expected a number$/,
   ],
+  [
+    "a slot of the history without all its counts",
+    ["HSET", "history:472200", "1699920000,0", "1 2 3"],
+    async (world) => {
+      await world.command("ZADD", "history", 472_200, 472_200);
+      world.clock.nowMs = SECOND * 1_000;
+      await wholeHistory(world);
+    },
+    /\{delivery\}:history:472200: field "1699920000,0" is no slot$/,
+  ],
+  [
+    "a slot of the history with a count that is none, when a script meets it",
+    ["HSET", "history:472200", "1699920000,0", "1 2 3 many 5 6 7"],
+    (world) => {
+      world.clock.nowMs = SECOND * 1_000;
+      return world.store.addToHistory([tallyAt(1, world.now)]);
+    },
+    /history:472200": field "1699920000,0" is "many", expected a number$/,
+  ],
+  [
+    "a sink's position that is none",
+    ["HSET", "sinks", "history", "far"],
+    (world) => world.store.addToHistory([tallyAt(1, world.now)]),
+    /\{delivery\}:sinks": field "history" is "far", expected a number$/,
+  ],
+  [
+    "a place of a last row that is none",
+    ["HSET", "last_rows:0", "1", "there"],
+    (world) => world.store.lastOutcomes([deviceOf(1)]),
+    /\{delivery\}:last_rows:0": field "1" is "there", expected a number$/,
+  ],
 ];
 
 for (const [title, [command, key, ...args], meet, message] of DAMAGES) {
@@ -191,6 +224,63 @@ for (const [key, field, value] of HALF_WAY) {
     assertEquals((await world.claim()).batches.map(({ count }) => count), [1]);
   });
 }
+
+Deno.test("addToHistory() that meets a damaged slot counts nothing, and once when it is repeated", async () => {
+  await using world = await RedisWorld.open();
+  world.clock.nowMs = SECOND * 1_000;
+  const [key, field] = ["history:472200", `${SECOND},2`];
+  const tallies = [
+    tallyAt(1, world.now),
+    tallyAt(2, world.now, { rejected: 1 }, { platform: "webpush" }),
+  ];
+  for (const damage of ["1 2 3", "1 2 3 4 5 6 7 8", "x"]) {
+    await world.command("HSET", key, field, damage);
+    await assertRejects(() => world.store.addToHistory(tallies), StoreError, `field "${field}"`);
+  }
+  await world.command("HDEL", key, field);
+  for (let times = 0; times < 2; times++) await world.store.addToHistory(tallies);
+  const counted = (await wholeHistory(world)).map(({ platform, outcomes }) => [platform, outcomes]);
+  assertEquals(counted, [
+    ["apns", { ...NONE, delivered: 1 }],
+    ["webpush", { ...NONE, rejected: 1 }],
+  ]);
+});
+
+Deno.test("addToHistory() removes the hours that are over, and lastOutcomes() leaves nothing of what was swept", async () => {
+  await using world = await RedisWorld.open();
+  world.clock.nowMs = SECOND * 1_000;
+  await world.store.addToHistory(
+    [0, 3_600, 7_200].map((second, index) => tallyAt(index + 1, (SECOND + second) * 1_000)),
+  );
+  world.clock.nowMs += HISTORY_MS + 3_600_000;
+  await world.store.addToHistory([]);
+  assertEquals((await world.keys()).filter((key) => key.startsWith("history")), [
+    "history",
+    "history:472201",
+    "history:472202",
+  ]);
+  await world.populate(250);
+  await world.expand(await world.submit({ kind: "all" }, { rows: "all" }));
+  const { batches: [batch] } = await world.claim();
+  assert(batch !== undefined);
+  const row = { address: "[1,\n[2,", outcome: "rejected", status: 400, reason: "r" } as const;
+  const numbers = Array.from({ length: 250 }, (_, index) => index + 1);
+  await world.commit(batch, {
+    outcomes: { ...NONE, rejected: 250 },
+    rows: numbers.map((number) => ({ ...row, number, registeredBefore: undefined })),
+  });
+  const known = async () => {
+    const rows = await world.store.lastOutcomes(numbers.map(deviceOf));
+    return rows.flatMap((row) => row === undefined ? [] : [row.number]);
+  };
+  assertEquals(await known(), numbers);
+  world.clock.nowMs += 1;
+  assertEquals(await world.store.sweep(world.now, 100), 100);
+  // The tally was one of them.
+  assertEquals(await known(), numbers.slice(99));
+  while (await world.store.sweep(world.now, 100) > 0);
+  assertEquals((await world.keys()).filter((key) => key.startsWith("last_rows")), []);
+});
 
 for (const call of ["cancel", "closeNotification"] as const) {
   Deno.test(`${call}() that meets a damaged notification changes nothing of it`, async () => {

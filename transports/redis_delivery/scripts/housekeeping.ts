@@ -6,6 +6,7 @@
  */
 
 import { freeingScript, script } from "./core.ts";
+import { LAST_ROWS } from "./last_rows.ts";
 
 const SINK = String.raw`
 -- How far a sink has come; one that is new begins at the newest entry of its log.
@@ -92,6 +93,7 @@ return 0
  */
 export const SWEEP = freeingScript(
   "remove what is old",
+  LAST_ROWS,
   String.raw`
 local before, left, max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[2])
 
@@ -108,6 +110,10 @@ local function sweep_rows(id)
     if left == 0 then return false end
     local key = 'row:' .. last
     local count = whole(key, 'count', call('HGET', base .. key, 'count'))
+    if call('HGET', base .. key, 'direct') == '0' then
+      local text = call('HGET', base .. key, 'rows')
+      point_away(string.format('%.0f', tonumber(last)), text, math.min(count, left))
+    end
     if count > left then
       trim(key, left)
       left = 0

@@ -11,6 +11,7 @@
 import { BATCHES } from "./batches.ts";
 import { script } from "./core.ts";
 import { GROUPS } from "./groups.ts";
+import { LAST_ROWS } from "./last_rows.ts";
 
 /** Names of the outcomes as fields of a tally, in the order in which the script is given them. */
 const OUTCOME_FIELDS =
@@ -22,7 +23,8 @@ local OUTCOMES = ${OUTCOME_FIELDS}
 
 -- Rows of one result are one value: their positions end with that of its key.
 local function record_rows(n, b, count, kinds, attempts, at, text)
-  local last = string.format('%014d', call('INCRBY', base .. 'last:row', count))
+  local position = call('INCRBY', base .. 'last:row', count)
+  local last = string.format('%014d', position)
   call('HSET', base .. 'row:' .. last, 'notification', n.id, 'app', n.app, 'app_id', n.app_id,
     'direct', n.direct, 'platform', b.platform, 'attempts', attempts, 'at', at, 'count', count,
     'rows', text)
@@ -31,6 +33,7 @@ local function record_rows(n, b, count, kinds, attempts, at, text)
   for kind in string.gmatch(kinds, '.') do
     call('ZADD', base .. 'rows:' .. n.id .. ':' .. kind, last, last)
   end
+  if n.direct == '0' then point_to(string.format('%.0f', position), text, count) end
 end
 
 -- The records of those of these devices that are to be changed.
@@ -58,6 +61,7 @@ export const COMMIT = script(
   "record a result",
   BATCHES,
   GROUPS,
+  LAST_ROWS,
   PARTS,
   String.raw`
 local b, n = held(ARGV[1], ARGV[2])
