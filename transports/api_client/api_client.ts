@@ -26,6 +26,7 @@ import {
   type NotificationAnswer,
   type Problem,
   readAccepted,
+  type ReadAnswer,
   readApp,
   readApps,
   readDeliveries,
@@ -36,14 +37,19 @@ import {
   readProblem,
   readResumed,
 } from "./answers.ts";
+import { type LiveEvent, readLiveEvent } from "./event_answers.ts";
+import { serverSentEvents } from "./event_stream.ts";
 import {
   ANSWER_BYTES_MAX,
   ANSWER_MS,
   DETAIL_CHARS_MAX,
+  EVENT_CHARS_MAX,
+  EVENTS_SILENCE_MS,
   LINE_BYTES_MAX,
   PROBLEMS_MAX,
 } from "./limits.ts";
 import { lines } from "./lines.ts";
+import { Silence } from "./silence.ts";
 
 /** Why there is no answer. */
 export type ApiFailure =
@@ -77,6 +83,18 @@ export interface ApiClientOptions {
   readonly token: string;
   /** Milliseconds for one whole answer; 30 s when absent. Streams have no such bound. */
   readonly answerMs?: number;
+  /** Milliseconds that a stream of events may be silent; 45 s when absent. */
+  readonly silenceMs?: number;
+}
+
+/** What to watch. */
+export interface EventsOptions {
+  /** Seconds of deliveries, the load, the live tree with its crashes; bars and status when absent. */
+  readonly show?: readonly ("bars" | "status" | "tree")[] | undefined;
+  /** Begin with the bars of this second since 1970 and after it, at most ten minutes of them. */
+  readonly since?: number | undefined;
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Which devices to list. */
@@ -121,12 +139,15 @@ export class ApiClient {
   readonly #origin: string;
   readonly #token: string;
   readonly #answerMs: number;
+  readonly #silenceMs: number;
 
   /** A client of this API. Nothing is sent yet. */
-  constructor({ origin, token, answerMs = ANSWER_MS }: ApiClientOptions) {
+  constructor(options: ApiClientOptions) {
+    const { origin, token, answerMs = ANSWER_MS, silenceMs = EVENTS_SILENCE_MS } = options;
     this.#origin = origin;
     this.#token = token;
     this.#answerMs = answerMs;
+    this.#silenceMs = silenceMs;
   }
 
   /** Saves an app's credentials in place of those it has. */
@@ -235,6 +256,40 @@ export class ApiClient {
   /** How the node is loaded. */
   status(): Promise<ApiResult<NodeAnswer>> {
     return this.#json(readNode, "GET", "/v1/status");
+  }
+
+  /**
+   * What happens, as it happens. A failure is the last thing it gives; it ends without one when the
+   * signal is aborted or the node closes. Whoever wants more asks again, `since` the last second seen.
+   */
+  async *events(
+    { show, since, signal }: EventsOptions = {},
+  ): AsyncGenerator<ApiResult<LiveEvent>, void, void> {
+    using silence = new Silence(this.#answerMs);
+    const left = () => signal?.aborted === true;
+    const ends = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
+    const path = `/v1/events${query({ show: show?.join(","), since })}`;
+    const answered = await this.#fetch({ method: "GET", path, signal: ends });
+    if (left()) return;
+    if (answered.kind === "failed") return yield answered;
+    const { body, status, headers } = answered.value;
+    if (headers.get("content-type") !== "text/event-stream") {
+      await body?.cancel();
+      return yield failed({ kind: "strange", status, reason: "it gives no stream of events" });
+    }
+    silence.endsAfter(this.#silenceMs);
+    const heard = (body ?? ReadableStream.from([])).pipeThrough(silence.hearing());
+    try {
+      for await (const { type, data } of serverSentEvents(heard, EVENT_CHARS_MAX)) {
+        const read = readLiveEvent(type, parseJson(data));
+        if (read === undefined) continue;
+        const result = understood(read, status);
+        yield result;
+        if (result.kind === "failed") return;
+      }
+    } catch (error) {
+      if (!left()) yield failed({ kind: "unreachable", reason: reasonOf(error) });
+    }
   }
 
   async #json<T>(
@@ -382,7 +437,11 @@ function parseJson(text: string): unknown {
 }
 
 function parse<T>(read: AnswerReader<T>, text: string, status: number): ApiResult<T> {
-  const parsed = read(parseJson(text));
+  return understood(read(parseJson(text)), status);
+}
+
+/** What was read, or where it is not as expected. */
+function understood<T>(parsed: ReadAnswer<T>, status: number): ApiResult<T> {
   if (parsed.kind === "value") return ok(parsed.value);
   const { path } = parsed;
   const reason = path === null

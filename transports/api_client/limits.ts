@@ -18,3 +18,9 @@ export const PROBLEMS_MAX = 100;
 
 /** Characters of a text of the other side that a failure repeats. */
 export const DETAIL_CHARS_MAX = 300;
+
+/** Characters of one event and of each of its lines: the live tree of a large node has some 50,000. */
+export const EVENT_CHARS_MAX = 4 * 1_048_576;
+
+/** Milliseconds without a byte after which a stream of events is given up: a node gives a sign of life every 15 s. */
+export const EVENTS_SILENCE_MS = 45_000;
