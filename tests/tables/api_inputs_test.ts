@@ -19,6 +19,7 @@ interface Row {
 }
 
 const POST = ["POST", "/v1/notifications"] as const;
+const PREVIEW = ["POST", "/v1/notifications/preview"] as const;
 const DEVICE = ["PUT", "/v1/devices/d1"] as const;
 const GOOD = { app: "shop", content: { title: "Hi" }, to: { all: true } };
 
@@ -256,6 +257,72 @@ const NOTIFICATIONS: readonly Row[] = [
   },
 ];
 
+const LISTS: readonly Row[] = [
+  {
+    what: "a search for nothing and a status that is none",
+    call: ["GET", "/v1/notifications?search=&status=sent"],
+    send: {},
+    status: 422,
+    problems: [
+      'search: must be text of 1 to 100 characters, found ""',
+      'status: must be one of open, scheduled, expanding, sending, done, cancelled, found "sent"',
+    ],
+  },
+  {
+    what: "a search that is too long",
+    call: ["GET", `/v1/notifications?search=${"x".repeat(101)}`],
+    send: {},
+    status: 422,
+    problems: [
+      `search: must be text of 1 to 100 characters, found "${"x".repeat(60)}…"`,
+    ],
+  },
+  {
+    what: "a search for what would be a pattern, and for control characters",
+    call: ["GET", `/v1/notifications?search=${encodeURIComponent("(.*[\u0000\u202e")}`],
+    send: {},
+    status: 200,
+  },
+  {
+    what: "the reasons of a notification that is not there",
+    call: ["GET", "/v1/notifications/nobody/reasons"],
+    send: {},
+    status: 404,
+    says: 'there is no notification "nobody"',
+  },
+  {
+    what: "a preview by who may only look",
+    call: PREVIEW,
+    send: { token: "read-token", json: GOOD },
+    status: 403,
+    says: "needs scope send",
+  },
+  {
+    what: "a preview of what submit refuses",
+    call: PREVIEW,
+    send: submit({ content: { title: 7 }, ttl: -1 }),
+    status: 422,
+    problems: [
+      "content.title: must be a text, found 7",
+      "ttl: must be a whole number of seconds from 0 to 2419200, found -1",
+    ],
+  },
+  {
+    what: "a preview for an app that is not there",
+    call: PREVIEW,
+    send: submit({ app: "shoe" }),
+    status: 422,
+    problems: ['app: there is no app "shoe"'],
+  },
+  {
+    what: "a preview for too many",
+    call: PREVIEW,
+    send: submit({ to: { users: Array.from({ length: 10_001 }, (_, index) => `u${index}`) } }),
+    status: 413,
+    says: "split into calls of at most 10000",
+  },
+];
+
 const DEVICES: readonly Row[] = [
   {
     what: "no platform, and more",
@@ -337,8 +404,22 @@ const DEVICES: readonly Row[] = [
     status: 422,
     problems: [
       "limit: must be a whole number from 1 to 1000, found 0",
-      "colour: unknown field; known are app, after, limit, user, tag, state",
+      "colour: unknown field; known are app, idPrefix, after, limit, user, tag, state",
     ],
+  },
+  {
+    what: "a prefix no id can have",
+    call: ["GET", "/v1/devices?app=shop&idPrefix=a%20b"],
+    send: {},
+    status: 422,
+    problems: ['idPrefix: must be visible ASCII of 1 to 128 characters, found "a b"'],
+  },
+  {
+    what: "a prefix of nothing",
+    call: ["GET", "/v1/devices?app=shop&idPrefix="],
+    send: {},
+    status: 422,
+    problems: ['idPrefix: must be visible ASCII of 1 to 128 characters, found ""'],
   },
   {
     what: "a wrong span of bars",
@@ -352,7 +433,7 @@ const DEVICES: readonly Row[] = [
   },
 ];
 
-for (const row of [...TOKENS, ...FORMS, ...NOTIFICATIONS, ...DEVICES]) {
+for (const row of [...TOKENS, ...FORMS, ...NOTIFICATIONS, ...LISTS, ...DEVICES]) {
   const { what, call: [method, path], send, status, says, problems } = row;
   Deno.test(`the API answers ${what}: ${method} ${path} => ${status}`, async () => {
     await using world = await ApiWorld.open();

@@ -6,6 +6,9 @@ import { ApiWorld, NOW } from "../../support/api_world.ts";
 const GOOD = { app: "shop", content: { title: "Hi" }, to: { all: true } };
 const ID = "00000000-0000-4000-8000-000000000001";
 
+/** The health of credentials that were not used. */
+const UNKNOWN = { certificateExpiresAt: null, token: null, failure: null };
+
 async function shop(): Promise<ApiWorld> {
   const world = await ApiWorld.open();
   await world.ok("PUT", "/v1/apps/shop", { json: plantedCredentials().body });
@@ -41,11 +44,13 @@ Deno.test("the document has valid schemas, distinct operations, and every route 
     "GET /v1/notifications",
     "GET /v1/notifications/{id}",
     "GET /v1/notifications/{id}/deliveries",
+    "GET /v1/notifications/{id}/reasons",
     "GET /v1/status",
     "GET /v1/tree",
     "POST /v1/apps/{app}/resume",
     "POST /v1/devices",
     "POST /v1/notifications",
+    "POST /v1/notifications/preview",
     "POST /v1/notifications/{id}/close",
     "POST /v1/notifications/{id}/recipients",
     "PUT /v1/apps/{app}",
@@ -73,7 +78,7 @@ Deno.test("every route of the pipeline refuses a token without its scope, and no
       assertEquals(without.status, 401, target);
     }
   }
-  assertEquals(judged, 23);
+  assertEquals(judged, 25);
 });
 
 Deno.test("an app's secrets never come out of any answer", async () => {
@@ -87,6 +92,7 @@ Deno.test("an app's secrets never come out of any answer", async () => {
     fcm: { project: "shop-1", clientEmail: "push@shop-1.iam.gserviceaccount.com" },
     webpush: { vapidPublicKey, subject: "mailto:push@example.org" },
     pauses: [],
+    health: { apns: UNKNOWN, fcm: UNKNOWN, webpush: UNKNOWN },
   });
   assertEquals(JSON.parse(await world.ok("GET", "/v1/apps")), { apps: [app] });
   // Secrets in wrong places, which problems must not repeat.
@@ -158,6 +164,7 @@ Deno.test("a device is registered, listed, exported, imported again and removed"
     state: "active",
     registeredAt: "2030-01-01T00:00:00.000Z",
     reason: null,
+    lastOutcome: null,
   });
   const list = async (query: string) => {
     const page = JSON.parse(await world.ok("GET", `/v1/devices?app=shop${query}`));
