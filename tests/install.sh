@@ -19,6 +19,7 @@ need nghttpd nghttp2-server  # HTTP/2 servers that the client must agree with
 need nginx nginx-light
 need node nodejs
 need redis-server redis-server
+need influxd influxdb        # takes points as a time series database does
 [ -x "$(ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -n 1)" ] || missing="$missing postgresql"
 need unshare util-linux      # a full disk and a network of the test's own
 need ip iproute2             # that network

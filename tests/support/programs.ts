@@ -15,6 +15,7 @@ export type Program =
   | "curl"
   | "firefox-esr"
   | "h2load"
+  | "influxd"
   | "nghttpd"
   | "nginx"
   | "node"
@@ -30,6 +31,7 @@ const PACKAGES: Readonly<Record<Program, string>> = {
   "curl": "curl",
   "firefox-esr": "firefox-esr",
   "h2load": "nghttp2-client",
+  "influxd": "influxdb",
   "nghttpd": "nghttp2-server",
   "nginx": "nginx-light",
   "node": "nodejs",
