@@ -35,6 +35,7 @@ import {
   type Refusal,
   type SocketEnd,
 } from "../transports/device_socket/listener.ts";
+import type { OpenTelemetryTracer } from "../transports/opentelemetry/mod.ts";
 import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoint.ts";
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
@@ -66,6 +67,8 @@ export interface NodeParts {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Takes metrics and log events. */
   readonly telemetry: Telemetry;
+  /** Records what takes how long, when the runtime exports traces. */
+  readonly tracer?: OpenTelemetryTracer | undefined;
   /** Whether other processes of this machine listen on the same ports. */
   readonly sharedPorts: boolean;
 }
@@ -161,7 +164,9 @@ class Assembly implements Node {
     const sortKeys = new SortKeys(lastSortKey);
     const { endpointUrl } = settings;
     if (endpointUrl !== undefined) this.#box.setPublicUrl(endpointUrl);
-    this.#pipeline = await openNodePipeline(settings, { system, telemetry, node: this.id });
+    this.#pipeline = await openNodePipeline(settings, {
+      ...{ system, telemetry, node: this.id, tracer: this.#parts.tracer },
+    });
     if (this.#has("delivery")) await this.#pipeline.pipeline.start();
     else if (this.#has("api") && isShared(settings)) await this.#pipeline.pipeline.watch();
     await this.#join();
@@ -246,6 +251,7 @@ class Assembly implements Node {
       sortKeys,
       wallNow: () => Date.now(),
       messageLimit: settings.messagesMax,
+      tracer: this.#parts.tracer,
     });
     const address = { hostname: settings.host, port: this.#ports.endpointPort };
     const door = await listening("endpoint-port", address, () =>
@@ -282,6 +288,7 @@ class Assembly implements Node {
       registry,
       broadcasts,
       observer: telemetry,
+      tracer: this.#parts.tracer,
       settings: {
         helloTimeoutMs: settings.helloTimeoutMs,
         pingIntervalMs: settings.pingIntervalMs,
@@ -326,6 +333,7 @@ class Assembly implements Node {
         tree: () => this.tree(),
         nodes: () => this.#nodes(),
         metrics: telemetry.metrics,
+        tracer: this.#parts.tracer,
         version: VERSION,
         ...(pipeline === undefined
           ? {}

@@ -7,6 +7,7 @@
 import type { System } from "../actors/mod.ts";
 import type { Sink } from "../actors/push/delivery/ports.ts";
 import { isShared } from "../transports/command_line/addresses.ts";
+import type { Tracer } from "../actors/push/tracer.ts";
 import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
@@ -41,6 +42,8 @@ export interface NodePipelineParts {
   readonly system: System;
   /** Takes metrics and log events. */
   readonly telemetry: Telemetry;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
   /** The node's id. */
   readonly node: string;
 }
@@ -48,7 +51,7 @@ export interface NodePipelineParts {
 /** Opens the store, the queue, the sinks and the source the settings name; nothing is sent before the pipeline's start. */
 export async function openNodePipeline(
   settings: Settings,
-  { system, telemetry, node }: NodePipelineParts,
+  { system, telemetry, tracer, node }: NodePipelineParts,
 ): Promise<NodePipeline> {
   await using opening = new AsyncDisposableStack();
   const store = opening.use(await openDeliveryStore(settings));
@@ -59,7 +62,7 @@ export async function openNodePipeline(
   const caCerts = rootsOf(settings);
   const pipeline = opening.use(
     new Pipeline({
-      ...{ store, queue, system, node, caCerts },
+      ...{ store, queue, system, node, tracer, caCerts },
       sinks: [...sinksOf(settings, caCerts, opening), ...engines.sinks],
       sources: engines.sources,
       observer: telemetry,

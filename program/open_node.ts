@@ -19,6 +19,7 @@ import { PROVIDER_REASONS } from "./provider_reasons.ts";
 import { StartError, startError } from "./start_error.ts";
 import { Telemetry } from "./telemetry.ts";
 import { readTls } from "./tls.ts";
+import { openTracing } from "./tracing.ts";
 
 /** A node that was opened. */
 export interface OpenedNode {
@@ -59,6 +60,7 @@ export async function openNode(
   const tls = readTls(settings, clock.wallNow());
   if (tls?.kind === "failed") throw new StartError(tls.problem, 1);
   for (const warning of tls?.warnings ?? []) log.warn("certificate", { warning });
+  const tracer = await openTracing(settings);
   const telemetry = new Telemetry(new Metrics(PROVIDER_REASONS), log);
   const node = await startNode({
     settings,
@@ -66,6 +68,7 @@ export async function openNode(
     verifyToken: (text) => tokens.verify(text),
     tls,
     telemetry,
+    tracer,
     sharedPorts,
   }).catch((error: unknown) => {
     throw startError(error);

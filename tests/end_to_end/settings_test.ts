@@ -137,7 +137,10 @@ Deno.test("No setting is forgotten here", async () => {
   const seen = Object.keys(world.settings).map((name) => name.replace(/-file$/, ""));
   const all = Object.values(SETTINGS).map(({ name }) => name);
   const unseen = all.filter((name) => !seen.includes(name));
-  const others = ["tls-cert", "tls-key", "proxy-address", ...OF_DELIVERY, ...OF_NODES];
+  const others = [
+    ...["tls-cert", "tls-key", "proxy-address", "trace-one-in"],
+    ...[...OF_DELIVERY, ...OF_NODES],
+  ];
   assertEquals(unseen.toSorted(), others.toSorted());
 });
 

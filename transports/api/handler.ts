@@ -11,7 +11,7 @@
 import { quoted } from "../http_door/refusal.ts";
 import { appRoutes } from "./app_routes.ts";
 import { barRoute } from "./bar_routes.ts";
-import type { ApiEvents, DeliveryApi } from "./delivery.ts";
+import type { ApiEvents, DeliveryApi, RequestTracer } from "./delivery.ts";
 import { deviceRoutes } from "./device_routes.ts";
 import { eventRoute, statusRoutes } from "./event_routes.ts";
 import { TOKEN_LENGTH_MAX } from "./limits.ts";
@@ -31,6 +31,7 @@ import {
   RouteTable,
   type Scope,
 } from "./route.ts";
+import { traced } from "./traced_route.ts";
 
 /** What became of an API token. */
 export type TokenVerdict =
@@ -81,6 +82,8 @@ export interface ApiOptions {
   readonly delivery?: DeliveryApi;
   /** What happens, for pages that watch; without it they cannot. */
   readonly events?: ApiEvents;
+  /** Records requests, if anybody looks. */
+  readonly tracer?: RequestTracer | undefined;
   /** Hears what the pipeline could not do; its callers were answered 503. */
   readonly onFailure?: (error: unknown) => void;
   /** Replaced in tests. */
@@ -195,7 +198,8 @@ function deliveryRoutes(options: ApiOptions): readonly Route[] {
     ...statusRoutes(pipeline),
     barRoute(pipeline),
   ];
-  return [...routes.map((route) => guarded(route, onFailure)), ...watched];
+  const { tracer } = options;
+  return [...routes.map((route) => traced(guarded(route, onFailure), tracer)), ...watched];
 }
 
 function nodeRoutes(options: ApiOptions): readonly Route[] {

@@ -154,6 +154,7 @@ function takeSettings(reader: SettingsReader): Settings {
     webPushConnections: reader.take(SETTINGS.webPushConnections),
     encryptionThreads: reader.take(SETTINGS.encryptionThreads),
     resultsRetentionMs: reader.take(SETTINGS.resultsRetentionMs),
+    traceOneIn: reader.take(SETTINGS.traceOneIn),
   };
 }
 

@@ -116,6 +116,8 @@ export interface Settings {
   readonly encryptionThreads: number | undefined;
   /** Time after its end for which a notification and its rows are kept. */
   readonly resultsRetentionMs: number;
+  /** Of so many notifications and messages one is traced, when the runtime exports traces. */
+  readonly traceOneIn: number;
 }
 
 /** What a node can do, in the order of starting: hold device sockets, take messages, deliver, serve the API. */
@@ -405,6 +407,12 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
     kinds.durationMs(3_600_000, 3_650 * DAY_SECONDS * 1_000),
     30 * DAY_SECONDS * 1_000,
     "time after its end for which a notification's results are kept",
+  ),
+  traceOneIn: row(
+    "trace-one-in",
+    kinds.wholeNumber({ min: 1, max: 1_000_000_000 }, ""),
+    1,
+    "of so many notifications and messages one is traced, if Deno exports traces",
   ),
 };
 

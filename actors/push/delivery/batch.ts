@@ -12,6 +12,7 @@
 
 import type { Actor, Context, Ref } from "../../runtime/actor.ts";
 import { invariant } from "../../runtime/errors.ts";
+import type { Failure, Span, Subject, Tracer } from "../tracer.ts";
 import type { GuardProtocol, Guidance, LaneReport } from "./guard.ts";
 import {
   BATCH_DELIVERIES_MAX,
@@ -20,10 +21,19 @@ import {
   LEASE_RENEW_MS,
   STORE_RETRY_MS,
 } from "./limits.ts";
-import type { Answers, DeliveryObserver, Gateway } from "./ports.ts";
+import type { Answers, DeliveryObserver, Gateway, SendBlock } from "./ports.ts";
 import type { App, Notification, Platform } from "./records.ts";
 import { countsOf, reportOf, settle, settleAll, type Settlement } from "./settle.ts";
-import type { ClaimedBatch, DeliveryStore, Lane, LoadedBatch, Queue } from "./store.ts";
+import type {
+  BatchResult,
+  ClaimedBatch,
+  CommitOutcome,
+  DeliveryStore,
+  Lane,
+  LoadedBatch,
+  Queue,
+  Recipients,
+} from "./store.ts";
 import type { RecorderProtocol } from "./sinks/recorder.ts";
 
 /** What became of a batch, for the router. */
@@ -58,6 +68,8 @@ export interface BatchServices {
   readonly observer: DeliveryObserver;
   /** Whether a sink wants rows of all deliveries. */
   readonly allRows: boolean;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** What one batch is started with. */
@@ -173,15 +185,32 @@ function assertAnswered({ verdicts, of }: Answers, count: number): void {
   invariant(named, `A gateway gave ${of.length} verdicts of ${verdicts.length} kinds to ${count}`);
 }
 
+/** The trace a batch belongs to. */
+function subjectOf({ notification: id }: ClaimedBatch): Subject {
+  return { kind: "notification", id };
+}
+
 /** The sequence of one batch. */
 class Work {
   readonly #state: BatchState;
   readonly #ctx: Context<BatchProtocol>;
+  readonly #span: Span | undefined;
   #sent = false;
+  /** When its notification was accepted; now, until it is known. */
+  #acceptedAt: number;
 
   constructor(state: BatchState, ctx: Context<BatchProtocol>) {
+    const { services: { tracer }, batch } = state;
     this.#state = state;
     this.#ctx = ctx;
+    this.#acceptedAt = ctx.wallNow();
+    this.#span = tracer?.begin(subjectOf(batch), "batch", {
+      app: batch.app,
+      platform: batch.platform,
+      batch: batch.lease.batch,
+      attempt: batch.attempt,
+      count: batch.count,
+    });
   }
 
   /** Does it. What fails before anything was sent is handed back; after that the lease is left to run out. */
@@ -189,6 +218,7 @@ class Work {
     try {
       await this.#steps();
     } catch (error) {
+      this.#span?.end({ failure: "batch_lost" });
       this.#state.holdMs = Math.max(this.#state.holdMs, STORE_RETRY_MS);
       if (!this.#sent) await this.#release();
       throw error;
@@ -212,7 +242,10 @@ class Work {
     }
     if (campaign === undefined) return await this.#bury("its notification or app is gone");
     const settlement = await this.#settle(campaign, loaded, sentAt);
-    if (settlement === undefined) return await this.#release();
+    if (settlement === undefined) {
+      await this.#release();
+      return this.#span?.end({ failure: "batch_lost" });
+    }
     this.#state.holdMs = settlement.holdMs;
     await this.#record(settlement);
   }
@@ -224,6 +257,7 @@ class Work {
   ): Promise<Settlement | undefined> {
     const { batch, services } = this.#state;
     const facts = { batch, notification, loaded, allRows: services.allRows, sentAt };
+    this.#acceptedAt = notification.createdAt;
     this.#observeClaim(notification, sentAt);
     if (sentAt >= notification.expiresAt) {
       return settleAll({ ...facts, now: sentAt }, "expired", "its time was over");
@@ -239,7 +273,7 @@ class Work {
     const { recipients } = loaded;
     const answers = recipients.numbers.length === 0
       ? { verdicts: [], of: new Uint16Array() }
-      : await services.gateways[batch.platform].send({ notification, app, recipients });
+      : await services.gateways[batch.platform].send(this.#block(notification, app, recipients));
     assertAnswered(answers, recipients.numbers.length);
     this.#observe(answers);
     const guidance = await this.#guidance(reportOf(batch, answers, app.version));
@@ -277,14 +311,42 @@ class Work {
     const { result } = settlement;
     for (;;) {
       const durationMs = this.#ctx.now() - startedAt;
+      const span = this.#span?.child("record");
       try {
-        await services.recorder.within(COMMIT_MS).ask("record", { result, durationMs });
+        const committed = await services.recorder.within(COMMIT_MS).ask("record", {
+          result,
+          durationMs,
+        });
+        if (span !== undefined) this.#recorded(span, result, committed);
         return await this.#done();
       } catch (error) {
+        span?.end({ failure: "unavailable" });
         if (this.#state.stopping) throw error;
         await this.#pause(STORE_RETRY_MS);
       }
     }
+  }
+
+  /** Ends the traces of what was recorded: the batch's, and the notification's with its last one. */
+  #recorded(span: Span, result: BatchResult, committed: CommitOutcome): void {
+    const { services: { tracer }, batch } = this.#state;
+    const { outcomes, remainders } = result;
+    if (committed.kind === "stale") {
+      const failure: Failure = "lease_lost";
+      span.end({ failure });
+      return this.#span?.end({ failure });
+    }
+    span.end();
+    const retries = remainders.reduce((sum, { numbers }) => sum + numbers.length, 0);
+    this.#span?.end({ outcomes, retries });
+    if (!committed.notificationDone) return;
+    tracer?.begin(subjectOf(batch), "done", { app: batch.app }, this.#acceptedAt)?.end();
+  }
+
+  /** What its gateway is given. */
+  #block(notification: Notification, app: App, recipients: Recipients): SendBlock {
+    const block = { notification, app, recipients };
+    return this.#span === undefined ? block : { ...block, span: this.#span };
   }
 
   /** A queue that cannot be told finds out by itself. */

@@ -16,9 +16,10 @@ import {
   FEEDER_LOOK_MS,
   STORE_RETRY_MS,
 } from "./limits.ts";
+import { traced, type Tracer } from "../tracer.ts";
 import type { DeliveryObserver } from "./ports.ts";
 import type { RouterProtocol } from "./router.ts";
-import type { DeliveryStore } from "./store.ts";
+import type { DeliveryStore, Expanded } from "./store.ts";
 
 /** What the feeder understands. */
 export interface FeederProtocol {
@@ -50,6 +51,8 @@ export interface FeederArgs {
   readonly router: Ref<Pick<RouterProtocol, "wake">>;
   /** Told what was expanded. */
   readonly observer: DeliveryObserver;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The feeder's state. */
@@ -104,13 +107,23 @@ function look(state: FeederState, _: unknown, ctx: Context<FeederProtocol>): voi
   );
 }
 
-async function round({ store }: FeederState, now: number): Promise<Round> {
-  const { ids, dueAt } = await store.expandable(now, EXPANDING_MAX);
-  const options = { limit: EXPAND_STEP, batchMax: BATCH_RECIPIENTS_MAX };
-  const outcomes = await Promise.allSettled(ids.map((id) => store.expand(id, options)));
+async function round(state: FeederState, now: number): Promise<Round> {
+  const { ids, dueAt } = await state.store.expandable(now, EXPANDING_MAX);
+  const outcomes = await Promise.allSettled(ids.map((id) => expand(state, id)));
   const steps = outcomes.flatMap((step) => step.status === "fulfilled" ? [step.value] : []);
   const added = steps.reduce((sum, step) => sum + step.added, 0);
   const more = steps.some((step) => !step.done) || ids.length === EXPANDING_MAX;
   // One that cannot be expanded now holds up none of the others, unless nothing came of the round.
   return { added, more, dueAt, failed: added === 0 && steps.length < ids.length };
+}
+
+const STEP = { limit: EXPAND_STEP, batchMax: BATCH_RECIPIENTS_MAX };
+
+/** One step of one notification. */
+function expand({ store, tracer }: FeederState, id: string): Promise<Expanded> {
+  const span = tracer?.begin({ kind: "notification", id }, "expand");
+  return traced(span, store.expand(id, STEP), ({ added, done }) => ({
+    count: added,
+    complete: done,
+  }));
 }

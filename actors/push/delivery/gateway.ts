@@ -12,6 +12,7 @@
 
 import type { Actor, Context, Later } from "../../runtime/actor.ts";
 import type { Pool } from "../../runtime/pool.ts";
+import type { Span } from "../tracer.ts";
 import { originFailed } from "./circuit.ts";
 import {
   type Carried,
@@ -23,7 +24,7 @@ import {
   verdictOf,
 } from "./connection.ts";
 import { DestinationPool, fruitless, type Line, measure } from "./destination_pool.ts";
-import { covers, Job } from "./job.ts";
+import { covers, endRequests, Job } from "./job.ts";
 import {
   CIRCUIT_MIN_MS,
   DESTINATIONS_MAX,
@@ -107,6 +108,8 @@ export interface CargoEnd<C extends ProviderConnection> {
   readonly line: number;
   /** When they were given to it, monotonic. */
   readonly since: number;
+  /** Their trace, when it is recorded. */
+  readonly span: Span | undefined;
   /** Its answers. */
   readonly outcome: PromiseSettledResult<Carried>;
 }
@@ -185,7 +188,7 @@ function route<C extends ProviderConnection>(
   ctx: Context<GatewayProtocol<C>>,
 ): void {
   const { recipients } = block;
-  const job = new Job(later, recipients.numbers.length);
+  const job = new Job(later, recipients.numbers.length, block.span);
   const all = (verdict: Verdict): void => {
     for (let place = 0; place < recipients.numbers.length; place++) job.settle(place, verdict);
   };
@@ -280,12 +283,13 @@ function load<C extends ProviderConnection>(
 ): void {
   const { leg, indexes } = cargo;
   const since = ctx.now();
+  const span = cargo.job.begin(cargo, line.id % NUMBERS);
   line.inFlight += indexes.length;
   line.usedAt = since;
   ctx.pipe(
     line.ref.within(GATEWAY_MS).ask("carry", { leg, indexes }),
     "carried",
-    (outcome) => ({ cargo, line: line.id, since, outcome }),
+    (outcome) => ({ cargo, line: line.id, since, span, outcome }),
   );
 }
 
@@ -394,7 +398,7 @@ function drain<C extends ProviderConnection>(
 
 function carried<C extends ProviderConnection>(
   state: GatewayState<C>,
-  { cargo, line: id, since, outcome }: CargoEnd<C>,
+  { cargo, line: id, since, span, outcome }: CargoEnd<C>,
   ctx: Context<GatewayProtocol<C>>,
 ): void {
   const { indexes, leg } = cargo;
@@ -408,6 +412,7 @@ function carried<C extends ProviderConnection>(
     ? outcome.value
     : endOf(outcome.reason, indexes.length);
   const { answers, leaving, streamsMax } = end;
+  if (span !== undefined) endRequests(span, answers, outcome.status);
   if (line !== undefined) {
     if (leaving) line.state = "leaving";
     if (answers.verdicts.every(({ kind }) => kind === "unsent")) {

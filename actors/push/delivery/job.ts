@@ -9,7 +9,9 @@
 
 import type { Later } from "../../runtime/actor.ts";
 import { invariant } from "../../runtime/errors.ts";
+import type { Span } from "../tracer.ts";
 import type { Answers, ProviderConnection, Routed, Verdict } from "./ports.ts";
+import { countsOf } from "./settle.ts";
 
 /** The answers of one block as they come together. */
 export class Job {
@@ -17,6 +19,7 @@ export class Job {
   readonly #verdicts: Verdict[] = [];
   readonly #indexes = new Map<Verdict, number>();
   readonly #of: Uint16Array;
+  readonly #span: Span | undefined;
   #left: number;
 
   /**
@@ -24,8 +27,10 @@ export class Job {
    *
    * @param later Whoever waits for them.
    * @param count Recipients of the block.
+   * @param span What its requests are steps of, when that is recorded.
    */
-  constructor(later: Later<Answers>, count: number) {
+  constructor(later: Later<Answers>, count: number, span?: Span) {
+    this.#span = span;
     this.#later = later;
     this.#of = new Uint16Array(count);
     this.#left = count;
@@ -44,9 +49,47 @@ export class Job {
     if (--this.#left === 0) this.#finish();
   }
 
+  /** Begins the trace of some of its requests over a connection, when that is recorded. */
+  begin(
+    { leg, indexes, resends }: {
+      readonly leg: { readonly destination: { readonly origin: string } };
+      readonly indexes: readonly number[];
+      readonly resends: number;
+    },
+    connection: number,
+  ): Span | undefined {
+    return this.#span?.child("request", {
+      origin: leg.destination.origin,
+      connection,
+      count: indexes.length,
+      attempt: resends,
+    });
+  }
+
   #finish(): void {
     this.#later.resolve({ verdicts: this.#verdicts, of: this.#of });
   }
+}
+
+/**
+ * Ends the trace of requests.
+ *
+ * @param span What {@link Job.begin} gave.
+ * @param answers What they were answered.
+ * @param status Whether the connection answered at all.
+ */
+export function endRequests(
+  span: Span,
+  answers: Answers,
+  status: PromiseSettledResult<unknown>["status"],
+): void {
+  if (status === "rejected") return span.end({ failure: "connection_lost" });
+  const counts = countsOf(answers);
+  const named = new Map<Verdict["kind"], number>();
+  for (const [index, { kind }] of answers.verdicts.entries()) {
+    named.set(kind, (named.get(kind) ?? 0) + (counts[index] ?? 0));
+  }
+  span.end({ answers: named });
 }
 
 /**

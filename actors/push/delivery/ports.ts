@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Span } from "../tracer.ts";
 import type { App, DeliveryRow, Notification, Outcome, Platform } from "./records.ts";
 import type { Recipients, Tally } from "./store.ts";
 
@@ -58,6 +59,8 @@ export interface SendBlock {
   readonly app: App;
   /** The recipients. */
   readonly recipients: Recipients;
+  /** The batch at work, when its trace is recorded: requests are steps within it. */
+  readonly span?: Span;
 }
 
 /** What sends: one for each platform. */

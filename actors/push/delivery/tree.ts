@@ -22,6 +22,7 @@ import type { Pool } from "../../runtime/pool.ts";
 import { branch, pool, worker } from "../../runtime/spec.ts";
 import type { Supervisor } from "../../runtime/supervisor.ts";
 import type { Observer } from "../ports.ts";
+import type { Tracer } from "../tracer.ts";
 import { batch, type BatchArgs, type BatchProtocol } from "./batch.ts";
 import { connection, type ConnectionArgs, type ConnectionProtocol } from "./connection.ts";
 import { feeder, type FeederProtocol } from "./feeder.ts";
@@ -73,6 +74,8 @@ export interface PipelineParts<C extends ProviderConnection> {
   readonly allNodes: boolean;
   /** Told what happens. */
   readonly observer: Observer & { readonly delivery: DeliveryObserver };
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
   /** This node's name, in claims. */
   readonly node: string;
   /** Batches in flight, at most. */
@@ -267,7 +270,7 @@ function deliveryTree<C extends ProviderConnection>(
   parts: PipelineParts<C>,
   { sinks, gateways }: PipelineRefs<C>,
 ): Supervisor<DeliveryRefs> {
-  const { store, queue, node, batchesMax, sources, submit } = parts;
+  const { store, queue, node, batchesMax, sources, submit, tracer } = parts;
   const observer = parts.observer.delivery;
   const through = (platform: Platform): Gateway =>
     parts.gateways[platform] ??
@@ -283,6 +286,7 @@ function deliveryTree<C extends ProviderConnection>(
     recorder: sinks.recorder,
     observer,
     allRows: parts.sinks.some(({ rows }) => rows === "all"),
+    tracer,
   });
   return {
     // None of them holds what another one's crash makes wrong; and batches that were stopped for the
@@ -304,7 +308,7 @@ function deliveryTree<C extends ProviderConnection>(
         backoff: BACKOFF,
       }),
       feeder: worker(feeder, {
-        args: ({ router }: DeliveryRefs) => ({ store, router, observer }),
+        args: ({ router }: DeliveryRefs) => ({ store, router, observer, tracer }),
         restart: "permanent",
         backoff: BACKOFF,
       }),

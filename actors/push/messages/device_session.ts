@@ -16,6 +16,7 @@ import type { Actor, Context, Ref } from "../../runtime/actor.ts";
 import { CHANNELS_MAX, CLOSE_GRACE_MS, SESSION_MAILBOX, USER_REFRESH_MS } from "../limits.ts";
 import type { Arrivals } from "../cluster/arrivals.ts";
 import type { DeviceSocket, Identifiers, MessageStore, Observer, PushMessage } from "../ports.ts";
+import type { Tracer } from "../tracer.ts";
 import type { BroadcastsProtocol } from "./broadcasts.ts";
 import type { ConnectedSession, Registration, RegistryProtocol } from "./registry.ts";
 import {
@@ -63,6 +64,8 @@ export interface SessionServices {
   readonly broadcasts: Ref<BroadcastsProtocol>;
   /** Told what happens. */
   readonly observer: Observer;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
   /** Times and bounds. */
   readonly settings: SessionSettings;
 }
@@ -355,10 +358,15 @@ async function resetUser({ store, observer }: SessionServices, uaid: string): Pr
 }
 
 function remove(state: DeviceSessionState, sortKeys: readonly number[], ctx: Ctx): void {
-  const { store, observer } = state.services;
-  ctx.pipe(store.removeMessages(uaidOf(state), sortKeys), "removed", (outcome) => {
+  const { store, observer, tracer } = state.services;
+  const uaid = uaidOf(state);
+  const spans = tracer &&
+    sortKeys.map((sortKey) => tracer.begin({ kind: "message", uaid, sortKey }, "acknowledge"));
+  ctx.pipe(store.removeMessages(uaid, sortKeys), "removed", (outcome) => {
+    const done = outcome.status === "fulfilled";
+    spans?.forEach((span) => span?.end(done ? undefined : { failure: "unavailable" }));
     if (outcome.status === "rejected") reportFailure(observer, "acknowledge", outcome.reason);
-    return outcome.status === "fulfilled";
+    return done;
   });
 }
 

@@ -19,6 +19,7 @@ import type {
   PushMessage,
   SubscriptionState,
 } from "../ports.ts";
+import { type Facts, type Span, traced, type Tracer } from "../tracer.ts";
 import type { RegistryProtocol } from "./registry.ts";
 import type { SortKeys } from "./sort_keys.ts";
 
@@ -42,6 +43,8 @@ export interface PushServiceParts {
   readonly wallNow: () => number;
   /** Messages that may wait for one user agent before the next is the last to be accepted. */
   readonly messageLimit: number;
+  /** Records what takes how long, if anybody looks. */
+  readonly tracer?: Tracer | undefined;
 }
 
 /** The service; see the module. Its methods reject only when the store or the registry is not available. */
@@ -60,20 +63,14 @@ export class PushService {
 
   /** Takes responsibility for a message, or says why not. */
   async accept(incoming: IncomingMessage): Promise<AcceptOutcome> {
-    const { store, messageLimit, sortKeys } = this.#parts;
+    const { sortKeys, tracer } = this.#parts;
     for (let offer = 0; offer < OFFERS_MAX; offer++) {
       const message = this.#place(incoming);
-      if (message.ttlSeconds > 0) {
-        const saved = await store.saveMessage(message, messageLimit);
-        if (saved === "over_limit") return { kind: "over_limit" };
-        if (saved === "no_channel" || saved === "no_user") return { kind: "no_subscription" };
-        if (saved !== "stored") {
-          sortKeys.skip(saved.behind);
-          continue;
-        }
-      }
-      await this.#handOver(message);
-      return { kind: "accepted", messageId: message.version };
+      const { uaid, sortKey } = message;
+      const span = tracer?.begin({ kind: "message", uaid, sortKey }, "accept");
+      const outcome = await traced(span, this.#take(message, span), acceptFacts);
+      if (outcome.kind !== "behind") return outcome;
+      sortKeys.skip(outcome.key);
     }
     throw new Error(`Other nodes were faster ${OFFERS_MAX} times in a row`);
   }
@@ -93,12 +90,33 @@ export class PushService {
     return { ...incoming, sortKey, version, expiresAt };
   }
 
-  async #handOver(message: PushMessage): Promise<void> {
+  /** Stores a message if it is to be kept, and hands it over. */
+  async #take(
+    message: PushMessage,
+    span: Span | undefined,
+  ): Promise<AcceptOutcome | { readonly kind: "behind"; readonly key: number }> {
+    const { store, registry, messageLimit } = this.#parts;
+    if (message.ttlSeconds > 0) {
+      const saving = store.saveMessage(message, messageLimit);
+      const saved = await traced(span?.child("store"), saving, noFacts);
+      if (saved === "over_limit") return { kind: "over_limit" };
+      if (saved === "no_channel" || saved === "no_user") return { kind: "no_subscription" };
+      if (saved !== "stored") return { kind: "behind", key: saved.behind };
+    }
     try {
-      await this.#parts.registry.send("deliver", message);
+      await traced(span?.child("hand_over"), registry.send("deliver", message), noFacts);
     } catch (error) {
       // Stored is accepted: the device's next look into the store finds it. TTL 0 asks for now.
       if (message.ttlSeconds === 0) throw error;
     }
+    return { kind: "accepted", messageId: message.version };
   }
+}
+
+function acceptFacts({ kind }: { readonly kind: AcceptOutcome["kind"] | "behind" }): Facts {
+  return kind === "accepted" ? {} : { failure: kind };
+}
+
+function noFacts(): Facts {
+  return {};
 }

@@ -92,6 +92,7 @@ Deno.test("parseCommandLine() gives serve every default without any configuratio
     webPushConnections: 4,
     encryptionThreads: undefined,
     resultsRetentionMs: 2_592_000_000,
+    traceOneIn: 1,
   };
   const command = serve({ args: ["serve"] });
   assertEquals(command.settings, expected);
