@@ -39,6 +39,8 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Flags of `deno run` before the module in place of those of the `serve` task. */
   readonly denoFlags?: readonly string[];
+  /** Further variables of the environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Flags of V8 in place of those of the `serve` task. */
   readonly v8Flags?: string;
 }
@@ -224,7 +226,7 @@ export class Service implements AsyncDisposable {
 
   #spawn(): Deno.ChildProcess {
     const [endpoint, device, api] = this.#ports;
-    const { certificates, flags = [], v8Flags } = this.#options;
+    const { certificates, flags = [], env = {}, v8Flags } = this.#options;
     const denoFlags = this.#options.denoFlags ?? taskFlags(v8Flags);
     const tls = certificates === undefined
       ? []
@@ -245,6 +247,7 @@ export class Service implements AsyncDisposable {
     return new Deno.Command("sh", {
       args: ["-c", `${ALL_OPEN_FILES}; exec "$@"`, "sh", ...command],
       cwd: ROOT,
+      env,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
