@@ -1,6 +1,6 @@
 /**
- * A campaign goes on after `kill -9`: every recipient has one outcome, the counts are exact, and requests
- * beyond one for each recipient are at most what was in flight.
+ * A campaign goes on after `kill -9`: every recipient has one outcome, the counts are exact, the bars of
+ * the last hour come to the same, and requests beyond one for each recipient are at most what was in flight.
  *
  * The service is killed at moments drawn from the seed and started again on the same data. Play a run
  * again with `HELIOGRAPH_SEED=… deno test …`, and a longer one with
@@ -8,7 +8,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import type { BarsView } from "../../actors/push/delivery/bar_spans.ts";
 import { BATCH_RECIPIENTS_MAX } from "../../actors/push/delivery/limits.ts";
+import { OUTCOMES } from "../../actors/push/delivery/records.ts";
 import { ApiClient } from "../../transports/api_client/api_client.ts";
 import type { NotificationAnswer } from "../../transports/api_client/answers.ts";
 import {
@@ -35,6 +37,12 @@ const KILL_MS_MAX = 1_500;
 const BATCHES_MAX = 4;
 /** Recipients in flight at once. */
 const IN_FLIGHT_MAX = BATCHES_MAX * BATCH_RECIPIENTS_MAX;
+/** What a bar counts. */
+const KEYS = [...OUTCOMES, "retries"] as const;
+const NOTHING = {
+  ...{ delivered: 0, token_invalid: 0, rejected: 0, expired: 0, failed: 0, cancelled: 0 },
+  retries: 0,
+};
 /** How long the end may take after the last kill. */
 const END_MS = 240_000;
 
@@ -74,6 +82,10 @@ Deno.test("kill -9 during a campaign leaves every recipient with one outcome", a
   );
   assertEquals(total(seen, (one) => one.accepted), expected.delivered);
   assert(repeated <= KILLS * IN_FLIGHT_MAX, `${repeated} repeated`);
+  assertEquals(await hourOf(service, RECIPIENTS), {
+    ...{ delivered: counts.delivered, token_invalid: counts.tokenInvalid, retries: counts.retries },
+    ...{ rejected: 0, expired: 0, failed: 0, cancelled: 0 },
+  });
 });
 
 function wait(ms: number): Promise<void> {
@@ -87,6 +99,28 @@ function total(seen: Readonly<Record<Platform, Seen>>, of: (one: Seen) => number
 async function client(service: Service): Promise<ApiClient> {
   const token = (await Deno.readTextFile(`${service.dataDir}/api-token`)).trim();
   return new ApiClient({ origin: `http://127.0.0.1:${service.apiPort}`, token });
+}
+
+/** The sums of the last hour's bars, when so many have ended in them: the history follows in a second or two. */
+async function hourOf(service: Service, count: number): Promise<Readonly<Record<string, number>>> {
+  const token = (await Deno.readTextFile(`${service.dataDir}/api-token`)).trim();
+  const headers = { authorization: `Bearer ${token}` };
+  const deadline = Date.now() + END_MS;
+  for (;;) {
+    const url = `http://127.0.0.1:${service.apiPort}/v1/bars?span=hour`;
+    const view: BarsView = await (await fetch(url, { headers })).json();
+    const sums = { ...NOTHING };
+    for (const { platforms } of view.bars) {
+      for (const bar of Object.values(platforms)) {
+        for (const key of KEYS) sums[key] += bar[key];
+      }
+    }
+    const { retries, ...outcomes } = sums;
+    const ended = Object.values(outcomes).reduce((all, some) => all + some, 0);
+    if (ended >= count) return { ...outcomes, retries };
+    if (Date.now() > deadline) throw new Error(`Not in the history: ${JSON.stringify(sums)}`);
+    await wait(250);
+  }
 }
 
 /** Registers all recipients and sends to them. */

@@ -1,6 +1,7 @@
 /**
  * A small campaign in which each call of the store fails in turn, or is the last one of its process:
- * everybody has one outcome all the same, and nobody is asked twice for a call that merely failed.
+ * everybody has one outcome all the same, the history counts it once, and nobody is asked twice for a
+ * call that merely failed.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -16,6 +17,16 @@ const OWN: ReadonlySet<string> = new Set([
   "notification",
   "deliveries",
   "device",
+  "history",
+  "lastOutcomes",
+]);
+
+/** What the history's sink asks of it, among others. */
+const HISTORY: ReadonlySet<string> = new Set([
+  "claimSink",
+  "talliesAfter",
+  "addToHistory",
+  "saveSinkPosition",
 ]);
 
 const DEVICES = { apns: 20, webpush: 5 } as const;
@@ -54,15 +65,37 @@ async function judge(pipeline: DeliveryWorld, id: string): Promise<void> {
   assertEquals(new Set(rows.map(({ number }) => number)).size, 6);
   assertEquals(rows.length, 6);
   assertEquals((await pipeline.store.device("shop-apns-11"))?.state, "invalid");
+  const last = await pipeline.store.lastOutcomes(["shop-apns-11", "shop-apns-3", "shop-webpush-2"]);
+  assertEquals(last.map((row) => row?.outcome), ["token_invalid", undefined, "rejected"]);
+  assertEquals(await hourOf(pipeline), { delivered: 19, token_invalid: 3, rejected: 3 });
 }
 
-/** The campaign with its nth call failing; says whether there were so many. */
-async function run(failing: number, fault: Fault): Promise<boolean> {
+/** The sums of the last hour's bars, but for what is 0 and for requests that were made again. */
+async function hourOf({ service }: DeliveryWorld): Promise<Readonly<Record<string, number>>> {
+  const reply = await service.bars({ span: "hour" });
+  assert(reply.kind === "ok");
+  const sums: Record<string, number> = {};
+  for (const { platforms } of reply.value.bars) {
+    for (const { retries: _, ...outcomes } of Object.values(platforms)) {
+      for (const [outcome, count] of Object.entries(outcomes)) {
+        if (count > 0) sums[outcome] = (sums[outcome] ?? 0) + count;
+      }
+    }
+  }
+  return sums;
+}
+
+/** The campaign with its nth call among these failing; says whether there were so many. */
+async function run(
+  failing: number,
+  fault: Fault,
+  counts: (name: string) => boolean,
+): Promise<boolean> {
   let calls = 0;
   let armed = false;
   const pipeline = await DeliveryWorld.open({
     batchesMax: 2,
-    fault: ({ name }) => armed && !OWN.has(name) && ++calls === failing ? fault : undefined,
+    fault: ({ name }) => armed && counts(name) && ++calls === failing ? fault : undefined,
   });
   pipeline.script.answer = answer;
   await pipeline.app();
@@ -93,7 +126,13 @@ async function run(failing: number, fault: Fault): Promise<boolean> {
 for (const fault of ["io", "crash_before", "crash_after"] as const) {
   Deno.test(`pipeline gives everybody one outcome whichever call of the store fails: ${fault}`, async () => {
     let failing = 1;
-    while (failing < 60 && await run(failing, fault)) failing++;
+    while (failing < 60 && await run(failing, fault, (name) => !OWN.has(name))) failing++;
     assert(failing > 20, `${failing} calls`);
+  });
+
+  Deno.test(`pipeline counts everybody once in the history whichever call of its sink fails: ${fault}`, async () => {
+    let failing = 1;
+    while (failing < 40 && await run(failing, fault, (name) => HISTORY.has(name))) failing++;
+    assert(failing > 15, `${failing} calls`);
   });
 }
