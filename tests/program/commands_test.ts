@@ -6,14 +6,9 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { openRows, RowsProgress } from "../../program/commands/devices.ts";
-import type { World } from "../../program/commands/world.ts";
-import { runClient } from "../../program/commands/run_client.ts";
 import { StartError } from "../../program/start_error.ts";
-import { isClientCommand } from "../../transports/command_line/client_command.ts";
-import { parseCommandLine } from "../../transports/command_line/parse_command_line.ts";
-import { readTextFile } from "../../transports/command_line/read_file.ts";
+import { json, problem, Stage, TOKEN } from "../support/command_stage.ts";
 
-const TOKEN = "canary-0123456789";
 const NONE = {
   total: 0,
   delivered: 0,
@@ -44,84 +39,6 @@ function shown(status: string, counts: Partial<typeof NONE>) {
 
 const DONE = shown("done", { total: 4, delivered: 3, tokenInvalid: 1 });
 
-function problem(status: number, detail: string): Response {
-  const headers = { "content-type": "application/problem+json" };
-  return new Response(JSON.stringify({ status, detail }), { status, headers });
-}
-
-/** A door, a terminal and a clock. */
-class Stage implements AsyncDisposable {
-  /** What was asked of the door: method, path and body. */
-  readonly asked: string[] = [];
-  readonly world: World;
-  out = "";
-  err = "";
-  /** How long the command slept, in milliseconds. */
-  sleptMs = 0;
-  /** Called at each sleep, with how often there was one. */
-  onSleep: (times: number) => void = () => {};
-  interrupt: () => void = () => {};
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  #sleeps = 0;
-
-  /** A door that gives these answers by method and path, several of one path one after the other. */
-  constructor(
-    answers: Readonly<Record<string, readonly (() => Response)[]>>,
-    { live, stdin = "" }: { readonly live?: boolean; readonly stdin?: string } = {},
-  ) {
-    const times = new Map<string, number>();
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      async (request) => {
-        const key = `${request.method} ${new URL(request.url).pathname}`;
-        this.asked.push(`${key} ${await request.text()}`.trim());
-        const at = times.get(key) ?? 0;
-        times.set(key, at + 1);
-        const list = answers[key] ?? [];
-        return (list[at] ?? list.at(-1))?.() ?? problem(404, "nothing here");
-      },
-    );
-    this.world = {
-      terminal: {
-        print: (text) => void (this.out += text),
-        report: (text) => void (this.err += text),
-        stdout: new WritableStream(),
-        stdin: ReadableStream.from(stdin === "" ? [] : [new TextEncoder().encode(stdin)]),
-        live: live === true ? { columns: 80, colour: false } : undefined,
-      },
-      now: () => this.sleptMs,
-      wallNow: () => Date.UTC(2030, 0, 1),
-      sleep: (ms) => {
-        this.sleptMs += ms;
-        this.onSleep(++this.#sleeps);
-        return Promise.resolve();
-      },
-      onInterrupt: (callback) => {
-        this.interrupt = callback;
-        return { [Symbol.dispose]: () => void (this.interrupt = () => {}) };
-      },
-    };
-  }
-
-  /** Runs a command; answers with its exit status. */
-  async run(...args: readonly string[]): Promise<number> {
-    const env = new Map([
-      ["HELIOGRAPH_API_TOKEN", TOKEN],
-      ["HELIOGRAPH_API_URL", `http://127.0.0.1:${this.#server.addr.port}`],
-    ]);
-    const line = parseCommandLine(args, env, readTextFile);
-    assert(line.kind === "run", JSON.stringify(line));
-    const { command } = line;
-    assert(isClientCommand(command.name) && "client" in command);
-    return await runClient(command, line.json, this.world);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#server.shutdown();
-  }
-}
-
-const json = (value: unknown) => () => Response.json(value);
 const SUBMIT = "POST /v1/notifications";
 const LOOK = "GET /v1/notifications/n1";
 const SEND = ["send", "--app", "shop", "--title", "Hi", "--to-all"] as const;
@@ -282,47 +199,6 @@ Deno.test("A command tells in a sentence what to do about the node and the token
     assertStringIncludes(error.message, text);
     assert(!error.message.includes(TOKEN));
   }
-});
-
-Deno.test("status shows lanes, and the rates of platforms on which something ended", async () => {
-  const zeros = { delivered: 0, tokenInvalid: 0, rejected: 0, expired: 0, failed: 0, retries: 0 };
-  const node = { id: "a1", version: "1.0.0", startedAt: "2030-01-01T00:00:00.000Z" };
-  const lane = { app: "shop", platform: "apns", waiting: 1_200, leased: 16, pause: null };
-  const apns = {
-    ...zeros,
-    delivered: 1_234.5,
-    tokenInvalid: 2,
-    rejected: 1,
-    failed: 2,
-    retries: 0.1,
-  };
-  const busy = { seconds: 10, platforms: { apns, fcm: zeros } };
-  const idle = { seconds: 10, platforms: { apns: zeros, fcm: zeros } };
-  const status = (lanes: readonly unknown[], rates: unknown) =>
-    json({ node, queue: { waiting: 1_200, leased: 16 }, lanes, rates });
-  await using stage = new Stage({
-    "GET /v1/status": [status([lane], busy), status([], idle), status([], null)],
-  });
-  const texts: string[] = [];
-  for (let times = 0; times < 3; times++) {
-    stage.out = "";
-    assertEquals(await stage.run("status"), 0);
-    texts.push(stage.out);
-  }
-  const head = `  node     a1, version 1.0.0, since 2030-01-01T00:00:00.000Z
-  batches  1,200 waiting, 16 in flight
-`;
-  assertEquals(texts, [
-    `${head}
-  app   platform  waiting  in flight  paused
-  shop  apns        1,200         16
-
-  last 10 s  delivered  dead tokens  failed  retries
-  apns         1,235/s          2/s     3/s     <1/s
-`,
-    `${head}\n  nothing ended in the last 10 seconds\n`,
-    head,
-  ]);
 });
 
 const PAUSE = {

@@ -49,6 +49,7 @@ import {
   PROBLEMS_MAX,
 } from "./limits.ts";
 import { lines } from "./lines.ts";
+import { type NodesAnswer, readNodes } from "./node_answers.ts";
 import { Silence } from "./silence.ts";
 
 /** Why there is no answer. */
@@ -256,6 +257,11 @@ export class ApiClient {
   /** How the node is loaded. */
   status(): Promise<ApiResult<NodeAnswer>> {
     return this.#json(readNode, "GET", "/v1/status");
+  }
+
+  /** The nodes that share its store. */
+  nodes(): Promise<ApiResult<NodesAnswer>> {
+    return this.#json(readNodes, "GET", "/v1/nodes");
   }
 
   /**

@@ -5,6 +5,7 @@ import {
   type ApiResult,
 } from "../../../transports/api_client/api_client.ts";
 import type { ImportProgress } from "../../../transports/api_client/answers.ts";
+import { factsOf } from "../../support/node_facts.ts";
 
 const TOKEN = "canary-0123456789";
 const COUNTS = {
@@ -41,6 +42,15 @@ const STATUS = {
   queue: { waiting: 0, leased: 0 },
   lanes: [],
   rates: null,
+};
+
+const NODES = {
+  now: "2030-01-01T00:00:00.000Z",
+  nodes: [
+    { id: "a", self: true, url: null, roles: ["api"], version: "1", facts: factsOf() },
+    { id: "b", self: false, url: "http://b", roles: [], version: "1", facts: null },
+  ],
+  checks: [{ name: "store", ok: true, detail: "answers" }],
 };
 
 /** A server of one handler, and a client of it. */
@@ -163,6 +173,7 @@ const CALLS: readonly {
     value: DELIVERIES,
   },
   { call: (client) => client.status(), request: "GET /v1/status", answer: STATUS, value: STATUS },
+  { call: (client) => client.nodes(), request: "GET /v1/nodes", answer: NODES, value: NODES },
 ];
 
 for (const { call, request: expected, answer, value } of CALLS) {
