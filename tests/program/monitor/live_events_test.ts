@@ -201,13 +201,19 @@ Deno.test("LiveEvents tells crashes to those who watch the tree, at most so many
 
 interface IdleProtocol {
   rest(): void;
+  fail(): void;
 }
 
 const idle: Actor<IdleProtocol, undefined> = {
   name: "idle",
   mailbox: { capacity: 1, overflow: "refuse" },
   init: () => undefined,
-  on: { rest: () => {} },
+  on: {
+    rest: () => {},
+    fail() {
+      throw new Error("boom");
+    },
+  },
 };
 
 Deno.test("LiveEvents shows a pool of more than 24 by its sums only, at any depth of the tree", async () => {
@@ -237,4 +243,26 @@ Deno.test("LiveEvents shows a pool of more than 24 by its sums only, at any dept
   assertEquals(shown.match(/"path":"root\/idle\/few\/\d+"/g)?.length, 24);
   assertEquals(shown.match(/"path":"root\/idle\/many\/\d+"/g), null);
   assertEquals(shown.match(/"size":25,.{1,300}"depths":\[25,0,0,0,0,0,0,0,0\]/)?.length, 1);
+});
+
+Deno.test("LiveEvents tells a crash of a real actor as it happens, its restart, and that its supervisor gave up", async () => {
+  const world = new World();
+  const { frames } = world.watch("tree");
+  await using system = new System({ onEvent: (event) => world.events.runtimeEvent(event) });
+  const { frail } = await system.start<{ frail: Ref<IdleProtocol> }>("t", {
+    strategy: "one_for_one",
+    intensity: { restarts: 1, withinMs: 60_000 },
+    children: { frail: worker(idle, { args: () => {}, restart: "permanent" }) },
+  });
+  await frail.send("fail");
+  await frail.send("fail");
+  await system.ended;
+  assertEquals(frames.map((frame) => [text(frame).split("\n")[0], dataOf(frame)["kind"]]), [
+    ["event: crash", "crashed"],
+    ["event: crash", "restarted"],
+    ["event: crash", "crashed"],
+    ["event: crash", "gave_up"],
+  ]);
+  assertEquals(dataOf(frames[1])["incarnation"], 2);
+  assertEquals(dataOf(frames[3])["path"], "root/t");
 });
