@@ -1,6 +1,7 @@
 /**
  * A process of its own around a delivery store, for the test that kills it: it expands, claims and
- * records for ever, and reports each answer as a line on standard output.
+ * records for ever, and reports each answer as a line on standard output. Meanwhile it adds what it
+ * recorded to the history, some of it again and again.
  *
  * @module
  */
@@ -64,6 +65,16 @@ async function work(): Promise<void> {
   }
 }
 
-await Promise.all([feed(), work(), work()]);
+/** Follows the tallies as a sink does, but begins each page with some that it has added already. */
+async function remember(): Promise<void> {
+  let position = await store.sinkPosition("history", "tallies");
+  while ((await store.notification(id))?.sendingDone !== true) {
+    const tallies = await store.talliesAfter(Math.max(0, position - 3), 10);
+    await store.addToHistory(tallies);
+    position = tallies.at(-1)?.position ?? position;
+  }
+}
+
+await Promise.all([feed(), work(), work(), remember()]);
 await store.close();
 report("done", 0, 0);

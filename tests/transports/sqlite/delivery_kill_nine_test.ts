@@ -1,6 +1,6 @@
 /**
  * A notification survives `kill -9` at random moments: what was answered as recorded is recorded, each
- * recipient has one outcome and one row in the end, and the counts are exact.
+ * recipient has one outcome and one row in the end, and the counts are exact, those of the history too.
  *
  * Play a run again with `HELIOGRAPH_SEED=…`; the processes' own timing is not in the seed.
  */
@@ -46,6 +46,18 @@ Deno.test("SqliteDeliveryStore counts every recipient once over many rounds of k
   assertEquals(rows.length, DEVICES);
   assertEquals(new Set(rows.map(({ number }) => number)).size, DEVICES);
   assertEquals(await store.lanes(), []);
+  await store.addToHistory(await store.talliesAfter(0, 1_000));
+  const slots = await store.history({ from: 0, to: 3_000_000_000, stepSeconds: 10 });
+  assertEquals(
+    [
+      slots.reduce((sum, { outcomes }) => sum + outcomes.delivered, 0),
+      slots.reduce((sum, { retries }) => sum + retries, 0),
+    ],
+    [DEVICES, status?.counts.retries],
+  );
+  const devices = Array.from({ length: 1_000 }, (_, index) => `device-${4 * index}`);
+  const last = await store.lastOutcomes(devices);
+  assertEquals(last.map((row) => row?.device), devices);
 });
 
 async function prepare(directory: string): Promise<void> {
