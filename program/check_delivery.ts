@@ -17,7 +17,7 @@ import { FILE_MODE } from "../transports/ndjson_file/limits.ts";
 import { checkWebPushCredentials } from "../transports/webpush/mod.ts";
 import { readRoots } from "./ca_file.ts";
 import { encryptionName } from "./lazy_encryption.ts";
-import { openDeliveryStore, openWebhook } from "./node_pipeline.ts";
+import { openDeliveryStore, openInfluxOf, openWebhook } from "./node_pipeline.ts";
 import { storeText } from "./open_store.ts";
 import { startError } from "./start_error.ts";
 
@@ -37,6 +37,7 @@ export async function deliveryFindings(
     pushServicesFinding(settings),
     ...rootsFindings(settings, nowMs),
     ...webhookFindings(settings),
+    ...await influxFindings(settings),
     ...await resultsFileFindings(settings),
   ];
 }
@@ -158,6 +159,21 @@ function webhookFindings(settings: Settings): readonly Finding[] {
   } catch (error) {
     const detail = startError(error).message;
     return [{ what, outcome: "failed", detail, setting: "webhook-url" }];
+  }
+}
+
+/** Asks whether points would be taken; none is written. */
+async function influxFindings(settings: Settings): Promise<readonly Finding[]> {
+  const what = "InfluxDB";
+  const setting = "influx-url";
+  try {
+    const roots = readRoots(settings);
+    using influx = openInfluxOf(settings, roots.kind === "failed" ? [] : roots.pem);
+    if (influx === undefined) return [];
+    await influx.ping();
+    return [{ what, outcome: "ok", detail: `${influx.origin} takes points` }];
+  } catch (error) {
+    return [{ what, outcome: "failed", detail: startError(error).message, setting }];
   }
 }
 

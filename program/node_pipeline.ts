@@ -12,6 +12,7 @@ import type { Settings } from "../transports/command_line/settings.ts";
 import { MemoryDeliveryStore } from "../transports/memory/memory_delivery_store.ts";
 import { NdjsonFileSink } from "../transports/ndjson_file/ndjson_file_sink.ts";
 import { openSqliteDeliveryStore } from "../transports/sqlite/sqlite_delivery_store.ts";
+import { type Influx, InfluxSink, openInflux } from "../transports/influx/mod.ts";
 import { openWebhookSink, type WebhookSink } from "../transports/webhook/webhook_sink.ts";
 import { readRoots } from "./ca_file.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -132,6 +133,22 @@ export function openWebhook(
   return opened.sink;
 }
 
+/**
+ * The InfluxDB the settings name; nothing is sent.
+ *
+ * @throws {StartError} When it cannot be used; the text names the setting and not the address.
+ */
+export function openInfluxOf(
+  { influxUrl, influxToken }: Settings,
+  caCerts: readonly string[],
+): Influx | undefined {
+  if (influxUrl === undefined) return undefined;
+  const opened = openInflux({ url: influxUrl, token: influxToken?.reveal(), caCerts });
+  // Its problems begin with url or token.
+  if (opened.kind === "refused") throw new StartError(`influx-${opened.problem}`, 2);
+  return opened.influx;
+}
+
 function rootsOf(settings: Settings): readonly string[] {
   const roots = readRoots(settings);
   if (roots.kind === "failed") throw new StartError(roots.problem, 1);
@@ -147,6 +164,8 @@ function sinksOf(
   const sinks: Sink[] = [];
   const webhook = openWebhook(settings, caCerts);
   if (webhook !== undefined) sinks.push(resources.use(webhook));
+  const influx = openInfluxOf(settings, caCerts);
+  if (influx !== undefined) sinks.push(new InfluxSink(resources.use(influx)));
   if (resultsFile !== undefined) {
     sinks.push(resources.use(new NdjsonFileSink({ path: resultsFile, rows: resultsRows })));
   }

@@ -173,6 +173,8 @@ const OF_DELIVERY: readonly string[] = [
   "webhook-rows",
   "results-file",
   "results-rows",
+  "influx-url",
+  "influx-token",
   "batches-max",
   "apns-connections",
   "fcm-connections",

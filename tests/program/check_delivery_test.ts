@@ -103,6 +103,13 @@ Deno.test("deliveryFindings() tries what the settings name", async () => {
       "ok",
       /^posts failures to http:\/\/127\.0\.0\.1:9, signed$/,
     ],
+    ["--influx-url=http://127.0.0.1:9/canary", "InfluxDB", "failed", /^influx-url: is not a write/],
+    [
+      "--influx-url=http://127.0.0.1:1/write?db=canary",
+      "InfluxDB",
+      "failed",
+      /^http:\/\/127\.0\.0\.1:1 could not be reached: /,
+    ],
     ["--results-file=/nowhere/rows", "results file", "failed", /there is no folder \/nowhere$/],
     [`--results-file=${path}`, "results file", "failed", /is a folder$/],
     [`--results-file=${path}/rows`, "results file", "ok", /^failures go to /],

@@ -329,6 +329,21 @@ const ROWS: readonly Row[] = [
     answer: ["webhook-url: missing although webhook-secret is set. Set both or none."],
   },
   {
+    title: "104 a token for InfluxDB without its address",
+    args: ["serve"],
+    env: { HELIOGRAPH_INFLUX_TOKEN: "canary" },
+    answer: ["influx-url: missing although influx-token is set. Set both, or influx-url alone."],
+  },
+  {
+    title: "a token for InfluxDB that no header can carry",
+    args: ["serve", "--influx-url", "http://influx:8086/write?db=push"],
+    env: { HELIOGRAPH_INFLUX_TOKEN: "canary\u00fc" },
+    answer: [
+      "HELIOGRAPH_INFLUX_TOKEN: not visible ASCII characters. " +
+      "Use up to 1024 visible ASCII characters.",
+    ],
+  },
+  {
     title: "a webhook's secret that can be guessed",
     args: ["serve"],
     env: { HELIOGRAPH_WEBHOOK_SECRET: "canary" },

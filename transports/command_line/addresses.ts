@@ -68,6 +68,11 @@ export function checkTogether(settings: Settings): readonly string[] {
   if (webhookUrl === undefined && webhookSecret !== undefined) {
     problems.push("webhook-url: missing although webhook-secret is set. Set both or none");
   }
+  if (settings.influxUrl === undefined && settings.influxToken !== undefined) {
+    problems.push(
+      "influx-url: missing although influx-token is set. Set both, or influx-url alone",
+    );
+  }
   const ports = [
     ["endpoint-port", settings.endpointPort],
     ["device-port", settings.devicePort],

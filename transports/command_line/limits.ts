@@ -73,6 +73,9 @@ export const WEBHOOK_SECRET_CHARS_MIN = 16;
 /** Characters of a webhook's secret: a longer key than HMAC's block gains nothing (RFC 2104 section 3). */
 export const WEBHOOK_SECRET_CHARS_MAX = 256;
 
+/** Characters of a token for InfluxDB: those that it makes have 88, and a password may be longer. */
+export const INFLUX_TOKEN_CHARS_MAX = 1_024;
+
 /** Characters of an app's name, as the API has it. */
 export const APP_NAME_CHARS_MAX = 64;
 

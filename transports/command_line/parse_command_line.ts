@@ -147,6 +147,8 @@ function takeSettings(reader: SettingsReader): Settings {
     webhookRows: reader.take(SETTINGS.webhookRows),
     resultsFile: reader.take(SETTINGS.resultsFile),
     resultsRows: reader.take(SETTINGS.resultsRows),
+    influxUrl: reader.take(SETTINGS.influxUrl),
+    influxToken: reader.take(SETTINGS.influxToken),
     batchesMax: reader.take(SETTINGS.batchesMax),
     apnsConnections: reader.take(SETTINGS.apnsConnections),
     fcmConnections: reader.take(SETTINGS.fcmConnections),

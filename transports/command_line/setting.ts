@@ -14,6 +14,7 @@ import {
   API_TOKEN_CHARS_MAX,
   API_TOKEN_CHARS_MIN,
   CRYPTO_KEYS_MAX,
+  INFLUX_TOKEN_CHARS_MAX,
   PROXY_ADDRESSES_MAX,
   PUSH_ORIGINS_MAX,
   WEBHOOK_SECRET_CHARS_MAX,
@@ -379,6 +380,18 @@ export const webhookSecret: Kind<Secret<string>> = secret({
     }
     return text.length > WEBHOOK_SECRET_CHARS_MAX
       ? problem(`over ${WEBHOOK_SECRET_CHARS_MAX} characters`)
+      : value(text);
+  },
+});
+
+/** What proves this side to an InfluxDB: a token of its making, or a user and a password, which may have spaces. */
+export const influxToken: Kind<Secret<string>> = secret({
+  placeholder: "TOKEN",
+  advice: `Use up to ${INFLUX_TOKEN_CHARS_MAX} visible ASCII characters`,
+  parse(text) {
+    if (!/^[ -~]+$/.test(text)) return problem("not visible ASCII characters");
+    return text.length > INFLUX_TOKEN_CHARS_MAX
+      ? problem(`over ${INFLUX_TOKEN_CHARS_MAX} characters`)
       : value(text);
   },
 });

@@ -102,6 +102,10 @@ export interface Settings {
   readonly resultsFile: string | undefined;
   /** Which outcomes are appended. */
   readonly resultsRows: RowsWanted;
+  /** The write API of an InfluxDB that gets points; none when absent. */
+  readonly influxUrl: string | undefined;
+  /** What this side proves itself with there; nothing when absent. Only given with `influxUrl`. */
+  readonly influxToken: Secret<string> | undefined;
   /** Batches of recipients in flight at once. */
   readonly batchesMax: number;
   /** Connections to APNs at once, for each app. */
@@ -338,7 +342,7 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
     "ca-file",
     kinds.path("FILE"),
     "none",
-    "further roots (PEM) that may certify providers, push services and the webhook",
+    "further roots (PEM) that may certify providers, push services, the webhook and InfluxDB",
   ),
   allowedPushOrigins: {
     ...row(
@@ -375,6 +379,18 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
     "NDJSON file to append outcomes of deliveries to",
   ),
   resultsRows: row("results-rows", ROWS_WANTED, "failures", "outcomes to append: failures or all"),
+  influxUrl: absent(
+    "influx-url",
+    kinds.url(["http", "https"], "with_query"),
+    "none",
+    "write API of an InfluxDB that gets points of outcomes and of this node: …/api/v2/write?org=…&bucket=…, or …/write?db=…",
+  ),
+  influxToken: absent(
+    "influx-token",
+    kinds.influxToken,
+    "none",
+    "token for influx-url, or USER:PASSWORD for version 1",
+  ),
   batchesMax: row(
     "batches-max",
     kinds.wholeNumber({ min: 1, max: 4_096 }, ""),

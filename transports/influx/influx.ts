@@ -128,8 +128,8 @@ export class Influx implements Disposable {
    *
    * @throws {InfluxError} When they would not.
    */
-  async ping(signal: AbortSignal): Promise<void> {
-    await this.#post("# Would you take points?", signal);
+  async ping(): Promise<void> {
+    await this.#post("# Would you take points?");
   }
 
   /** Closes its connections. */
@@ -137,7 +137,7 @@ export class Influx implements Disposable {
     this.#client.close();
   }
 
-  async #post(body: string, signal: AbortSignal): Promise<void> {
+  async #post(body: string, signal?: AbortSignal): Promise<void> {
     const deadline = AbortSignal.timeout(this.#timeoutMs);
     try {
       const response = await fetch(this.#url, {
@@ -145,7 +145,7 @@ export class Influx implements Disposable {
         headers: this.#headers,
         body,
         redirect: "manual",
-        signal: AbortSignal.any([signal, deadline]),
+        signal: AbortSignal.any(signal === undefined ? [deadline] : [signal, deadline]),
         client: this.#client,
       });
       const said = await answerText(response);
@@ -153,7 +153,7 @@ export class Influx implements Disposable {
       const shown = said.slice(0, ANSWER_CHARS_MAX);
       throw new InfluxError(`${this.origin} answered ${response.status}: "${shown}"`);
     } catch (error) {
-      if (error instanceof InfluxError || signal.aborted) throw error;
+      if (error instanceof InfluxError || signal?.aborted) throw error;
       // What the platform says names the whole address.
       const why = deadline.aborted
         ? `did not answer within ${this.#timeoutMs} ms`

@@ -85,6 +85,8 @@ Deno.test("parseCommandLine() gives serve every default without any configuratio
     webhookRows: "failures",
     resultsFile: undefined,
     resultsRows: "failures",
+    influxUrl: undefined,
+    influxToken: undefined,
     batchesMax: 128,
     apnsConnections: 8,
     fcmConnections: 8,

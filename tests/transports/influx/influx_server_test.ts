@@ -163,7 +163,7 @@ Deno.test("Influx.write() takes points beyond the retention for written, and kee
 Deno.test("Influx.ping() resolves where points would be taken, and leaves none", async () => {
   const { name, url } = await server.freshDatabase();
   using influx = connect(url);
-  await influx.ping(signal);
+  await influx.ping();
   assertEquals(await server.query("SHOW MEASUREMENTS", name), []);
 });
 
@@ -182,7 +182,7 @@ const UNUSABLE: readonly (readonly [title: string, path: string, token: string, 
 for (const [title, path, token, says] of UNUSABLE) {
   Deno.test(`Influx.ping() rejects for ${title}`, async () => {
     using influx = connect(server.origin + path, token);
-    const { message } = await assertRejects(() => influx.ping(signal), InfluxError);
+    const { message } = await assertRejects(() => influx.ping(), InfluxError);
     assertEquals(message, `${server.origin} answered ${says}`);
   });
 }
