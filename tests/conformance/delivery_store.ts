@@ -173,6 +173,10 @@ function deviceTests(test: DeliveryTest): void {
     assertEquals(await ids({ limit: 3 }), [0, 1, 2]);
     assertEquals(await ids({ limit: 3, after: deviceOf(2) }), [3, 4, 5]);
     assertEquals(await ids({ after: deviceOf(19) }), []);
+    // What no id can be stands in their order all the same, byte by byte.
+    assertEquals(await ids({ after: `${deviceOf(4).slice(0, -1)}3\x7f`, limit: 2 }), [4, 5]);
+    assertEquals(await ids({ after: "device,\x7f", limit: 2 }), [0, 1]);
+    assertEquals(await ids({ after: "device-\x7f" }), []);
     assertEquals(await ids({ user: "user-1" }), [1, 4, 7, 10, 13, 16, 19]);
     assertEquals(await ids({ tag: "five" }), [0, 5, 10, 15]);
     assertEquals(await ids({ tag: "five", user: "user-1" }), [10]);

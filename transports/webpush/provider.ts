@@ -208,7 +208,9 @@ class WebPushMessage {
     indexes: readonly number[],
   ): Promise<Answers> {
     const { signer } = this.#options;
-    const { origin } = group.service;
+    const { origin, allowed, vendor } = group.service;
+    // Anybody may have a host and a subscription there.
+    const believed = allowed || vendor.name !== "other";
     const { block, rows } = await this.#encrypt(recipients, group, indexes);
     if (block === "busy" || block === "broken") {
       const verdict = block === "busy" ? BUSY : BROKEN;
@@ -226,11 +228,10 @@ class WebPushMessage {
           // Others were accepted with the same credentials: it is something with this subscription.
           ? { kind: "refused", verdict: { kind: "retry", status, reason, scope: "recipient" } }
           : { kind: "renewed", credential: await signer.renewed(origin, refused) },
-      refused: (refusal) => signer.refused(origin, refusal),
+      refused: (refusal) => believed && signer.refused(origin, refusal),
     });
-    const { allowed, vendor } = group.service;
-    const believed = allowed || vendor.name !== "other" ? answers : withoutPauses(answers);
-    return good.length === indexes.length ? believed : withBad(believed, good, indexes.length);
+    const judged = believed ? answers : withoutPauses(answers);
+    return good.length === indexes.length ? judged : withBad(judged, good, indexes.length);
   }
 
   /**
