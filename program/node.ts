@@ -35,7 +35,7 @@ import {
   type Refusal,
   type SocketEnd,
 } from "../transports/device_socket/listener.ts";
-import type { OpenTelemetryTracer } from "../transports/opentelemetry/mod.ts";
+import type { TraceRecorder } from "../transports/opentelemetry/mod.ts";
 import { servePushEndpoint } from "../transports/push_endpoint/serve_push_endpoint.ts";
 import { TokenBox } from "../transports/push_endpoint/token_box.ts";
 import { broadcastSource } from "./broadcast_source.ts";
@@ -68,7 +68,7 @@ export interface NodeParts {
   /** Takes metrics and log events. */
   readonly telemetry: Telemetry;
   /** Records what takes how long, when the runtime exports traces. */
-  readonly tracer?: OpenTelemetryTracer | undefined;
+  readonly tracer?: TraceRecorder | undefined;
   /** Whether other processes of this machine listen on the same ports. */
   readonly sharedPorts: boolean;
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Settings } from "../transports/command_line/settings.ts";
-import type { OpenTelemetryTracer } from "../transports/opentelemetry/mod.ts";
+import type { TraceRecorder } from "../transports/opentelemetry/mod.ts";
 import { StartError } from "./start_error.ts";
 import { VERSION } from "./version.ts";
 
@@ -19,7 +19,7 @@ const REGISTERED = Symbol.for("opentelemetry.js.api.1");
  */
 export async function openTracing(
   { traceOneIn }: Pick<Settings, "traceOneIn">,
-): Promise<OpenTelemetryTracer | undefined> {
+): Promise<TraceRecorder | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const { openTracer } = await import("../transports/opentelemetry/mod.ts");
   const opened = openTracer({ version: VERSION, oneIn: traceOneIn });

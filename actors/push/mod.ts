@@ -20,4 +20,5 @@ export * from "./messages/session.ts";
 export * from "./messages/sort_keys.ts";
 export * from "./messages/sweeper.ts";
 export type * from "./ports.ts";
+export type * from "./tracer.ts";
 export * from "./tree.ts";

@@ -4,7 +4,12 @@
  * @module
  */
 
-export * from "./open_telemetry_tracer.ts";
-export * from "./open_tracer.ts";
 export type { Facts, Step } from "./names.ts";
-export type { RemoteParent } from "./traceparent.ts";
+export type {
+  RequestFacts,
+  RequestSpan,
+  Span,
+  Subject,
+  TraceRecorder,
+} from "./open_telemetry_tracer.ts";
+export { type OpenedTracer, openTracer, type TracerOptions } from "./open_tracer.ts";

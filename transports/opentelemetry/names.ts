@@ -8,32 +8,37 @@
 import { type Attributes, SpanKind } from "@opentelemetry/api";
 import { ATTRIBUTE_CHARS_MAX } from "./limits.ts";
 
-/** How a step is shown. */
+/** The steps of notifications and of messages, by the names that the actors give them; they are the spans' names too. */
+export type Step =
+  | "submit"
+  | "expand"
+  | "batch"
+  | "request"
+  | "record"
+  | "done"
+  | "accept"
+  | "store"
+  | "hand_over"
+  | "acknowledge";
+
+/** How a step is shown: its kind, and what the conventions for messaging call it (`messaging.operation.type`). */
 interface Shown {
-  /** The span's name; of few different ones, as the conventions ask. */
-  readonly name: string;
-  /** Its kind. */
   readonly kind: SpanKind;
-  /** What the conventions for messaging call it, if they know it (`messaging.operation.type`). */
   readonly operation?: "create" | "send" | "process" | "settle";
 }
 
-/** The steps of notifications and of messages, by the names that the actors give them. */
-export const STEPS = {
-  submit: { name: "submit", kind: SpanKind.PRODUCER, operation: "create" },
-  expand: { name: "expand", kind: SpanKind.INTERNAL },
-  batch: { name: "batch", kind: SpanKind.CONSUMER, operation: "process" },
-  request: { name: "request", kind: SpanKind.CLIENT, operation: "send" },
-  record: { name: "record", kind: SpanKind.INTERNAL, operation: "settle" },
-  done: { name: "done", kind: SpanKind.INTERNAL },
-  accept: { name: "accept", kind: SpanKind.SERVER, operation: "create" },
-  store: { name: "store", kind: SpanKind.INTERNAL },
-  hand_over: { name: "hand_over", kind: SpanKind.PRODUCER, operation: "send" },
-  acknowledge: { name: "acknowledge", kind: SpanKind.CONSUMER, operation: "settle" },
-} as const satisfies Readonly<Record<string, Shown>>;
-
-/** One of {@link STEPS}. */
-export type Step = keyof typeof STEPS;
+const STEPS: Readonly<Record<Step, Shown>> = {
+  submit: { kind: SpanKind.PRODUCER, operation: "create" },
+  expand: { kind: SpanKind.INTERNAL },
+  batch: { kind: SpanKind.CONSUMER, operation: "process" },
+  request: { kind: SpanKind.CLIENT, operation: "send" },
+  record: { kind: SpanKind.INTERNAL, operation: "settle" },
+  done: { kind: SpanKind.INTERNAL },
+  accept: { kind: SpanKind.SERVER, operation: "create" },
+  store: { kind: SpanKind.INTERNAL },
+  hand_over: { kind: SpanKind.PRODUCER, operation: "send" },
+  acknowledge: { kind: SpanKind.CONSUMER, operation: "settle" },
+};
 
 /** What is told of a step. */
 export interface Facts {
@@ -63,15 +68,20 @@ export interface Facts {
   readonly failure?: string;
 }
 
+/** The kind of a step's span. */
+export function kindOf(step: Step): SpanKind {
+  return STEPS[step].kind;
+}
+
 /** The attributes that every span of a step has. */
 export function stepAttributes(step: Step): Attributes {
-  const shown: Shown = STEPS[step];
-  if (shown.operation === undefined) return {};
+  const { operation } = STEPS[step];
+  if (operation === undefined) return {};
   return {
     ...(step === "accept" ? { "http.route": "/wpush/{version}/{token}" } : {}),
     "messaging.system": "heliograph",
-    "messaging.operation.name": shown.name,
-    "messaging.operation.type": shown.operation,
+    "messaging.operation.name": step,
+    "messaging.operation.type": operation,
   };
 }
 

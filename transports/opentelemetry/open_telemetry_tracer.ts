@@ -25,8 +25,8 @@ import {
   TraceFlags,
   type Tracer,
 } from "@opentelemetry/api";
-import { factAttributes, type Facts, type Step, stepAttributes, STEPS } from "./names.ts";
-import { readTraceparent, type RemoteParent } from "./traceparent.ts";
+import { factAttributes, type Facts, kindOf, type Step, stepAttributes } from "./names.ts";
+import { readTraceparent } from "./traceparent.ts";
 
 /** What a trace is about. */
 export type Subject =
@@ -47,6 +47,38 @@ export interface RequestSpan {
   end(answer: { readonly status: number; readonly notification: string | undefined }): void;
 }
 
+/** Records steps and requests; its methods return at once and never throw. */
+export interface TraceRecorder {
+  /**
+   * Begins a step of a trace.
+   *
+   * @param subject What the trace is about.
+   * @param step Which step.
+   * @param facts What is known of it now.
+   * @param beganAt When it began, in wall-clock milliseconds; now when absent.
+   * @returns The step, or `undefined` when its trace is not recorded.
+   */
+  begin(subject: Subject, step: Step, facts?: Facts, beganAt?: number): Span | undefined;
+  /**
+   * Begins a request of the API that may make a notification. A caller that sent `traceparent` finds it in its
+   * own trace, if it records that one, linked with the notification's; otherwise it is in the notification's.
+   *
+   * @param call The method, the route with the names of its parameters, and the header `traceparent` if
+   * it was sent.
+   */
+  request(call: RequestFacts): RequestSpan;
+}
+
+/** What is told of a request when it begins. */
+export interface RequestFacts {
+  /** Its method. */
+  readonly method: string;
+  /** Its route, such as `/v1/notifications/{id}`. */
+  readonly route: string;
+  /** The caller's header of that name, if it was sent. */
+  readonly traceparent: string | undefined;
+}
+
 /** How to make an {@link OpenTelemetryTracer}. */
 export interface OpenTelemetryTracerOptions {
   /** What makes spans. */
@@ -58,7 +90,7 @@ export interface OpenTelemetryTracerOptions {
 }
 
 /** Makes spans; see the module. */
-export class OpenTelemetryTracer {
+export class OpenTelemetryTracer implements TraceRecorder {
   readonly #tracer: Tracer;
   readonly #oneIn: number;
   readonly #wallNow: () => number;
@@ -70,46 +102,25 @@ export class OpenTelemetryTracer {
     this.#wallNow = wallNow;
   }
 
-  /**
-   * Begins a step of a trace.
-   *
-   * @param subject What the trace is about.
-   * @param step Which step.
-   * @param facts What is known of it now.
-   * @param beganAt When it began, in wall-clock milliseconds; now when absent.
-   * @returns The step, or `undefined` when its trace is not recorded.
-   */
   begin(subject: Subject, step: Step, facts?: Facts, beganAt?: number): Span | undefined {
-    const root = rootOf(subject);
-    if (root === undefined || !this.#records(root)) return undefined;
+    const root = this.#rootOf(subject);
+    if (root === undefined) return undefined;
     return new Recorded(this.#tracer, trace.setSpanContext(ROOT_CONTEXT, root), step, {
       facts,
       beganAt,
     });
   }
 
-  /**
-   * Begins a request of the API that may make a notification. A caller that sent `traceparent` finds it in its
-   * own trace, if it records that one, linked with the notification's; otherwise it is in the notification's.
-   *
-   * @param route The method and the route, such as `POST /v1/notifications`.
-   * @param traceparent The header of that name, if it was sent.
-   */
-  request(
-    { method, route, traceparent }: {
-      readonly method: string;
-      readonly route: string;
-      readonly traceparent: string | undefined;
-    },
-  ): RequestSpan {
+  request({ method, route, traceparent }: RequestFacts): RequestSpan {
     const caller = readTraceparent(traceparent);
     const startTime = this.#wallNow();
     return {
       end: ({ status, notification }) => {
         const known = notification === undefined
           ? undefined
-          : rootOf({ kind: "notification", id: notification });
-        const parent = this.#parentOf(caller, known);
+          : this.#rootOf({ kind: "notification", id: notification });
+        const own = caller?.sampled === true ? contextOf(caller) : undefined;
+        const parent = caller === undefined ? known : own;
         if (parent === undefined) return;
         const links: Link[] = known === undefined || known === parent ? [] : [{ context: known }];
         const span = this.#tracer.startSpan(`${method} ${route}`, {
@@ -129,17 +140,14 @@ export class OpenTelemetryTracer {
     };
   }
 
-  #parentOf(
-    caller: RemoteParent | undefined,
-    known: SpanContext | undefined,
-  ): SpanContext | undefined {
-    if (caller !== undefined) return caller.sampled ? contextOf(caller) : undefined;
-    return known !== undefined && this.#records(known) ? known : undefined;
-  }
-
-  #records({ traceId }: SpanContext): boolean {
+  /** The parent of a trace's first spans; `undefined` for a trace that is left out, or an id that is no UUID. */
+  #rootOf(subject: Subject): SpanContext | undefined {
+    const traceId = traceIdOf(subject);
+    const spanId = traceId.slice(0, 16);
+    if (!/^[\da-f]{32}$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
     // The first 32 bits of a random UUID are random, as are those of a digest.
-    return Number.parseInt(traceId.slice(0, 8), 16) % this.#oneIn === 0;
+    if (Number.parseInt(traceId.slice(0, 8), 16) % this.#oneIn !== 0) return undefined;
+    return contextOf({ traceId, spanId });
   }
 }
 
@@ -157,10 +165,9 @@ class Recorded implements Span {
       readonly beganAt?: number | undefined;
     },
   ) {
-    const { name, kind } = STEPS[step];
     this.#tracer = tracer;
-    this.#span = tracer.startSpan(name, {
-      kind,
+    this.#span = tracer.startSpan(step, {
+      kind: kindOf(step),
       attributes: { ...stepAttributes(step), ...factAttributes(facts ?? {}) },
       ...(beganAt === undefined ? {} : { startTime: beganAt }),
     }, parent);
@@ -190,14 +197,6 @@ function traceIdOf(subject: Subject): string {
       return digest.digest("hex").slice(0, 32);
     }
   }
-}
-
-/** The parent of a trace's first spans; `undefined` for an id that is no UUID. */
-function rootOf(subject: Subject): SpanContext | undefined {
-  const traceId = traceIdOf(subject);
-  const spanId = traceId.slice(0, 16);
-  if (!/^[\da-f]{32}$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
-  return contextOf({ traceId, spanId });
 }
 
 function contextOf(

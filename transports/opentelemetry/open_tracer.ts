@@ -13,7 +13,7 @@
 
 import { propagation, ROOT_CONTEXT, trace, TraceFlags } from "@opentelemetry/api";
 import { PROBES } from "./limits.ts";
-import { OpenTelemetryTracer } from "./open_telemetry_tracer.ts";
+import { OpenTelemetryTracer, type TraceRecorder } from "./open_telemetry_tracer.ts";
 
 /** How to open a tracer. */
 export interface TracerOptions {
@@ -25,7 +25,7 @@ export interface TracerOptions {
 
 /** What opening came to. */
 export type OpenedTracer =
-  | { readonly kind: "open"; readonly tracer: OpenTelemetryTracer }
+  | { readonly kind: "open"; readonly tracer: TraceRecorder }
   /** The runtime does not trace. */
   | { readonly kind: "off" }
   /** It does, in a way that shows secrets; the sentence begins with the variable to set. */
