@@ -19,8 +19,14 @@ import inboxJs from "./inbox.js" with { type: "text" };
 import indexHtml from "./index.html" with { type: "text" };
 import apiMonitor from "./monitor/api.js" with { type: "text" };
 import appsMonitor from "./monitor/apps.js" with { type: "text" };
+import barChartMonitor from "./monitor/bar_chart.js" with { type: "text" };
+import barReadoutMonitor from "./monitor/bar_readout.js" with { type: "text" };
+import barScaleMonitor from "./monitor/bar_scale.js" with { type: "text" };
+import barsMonitor from "./monitor/bars.js" with { type: "text" };
 import composeMonitor from "./monitor/compose.js" with { type: "text" };
 import deliveriesMonitor from "./monitor/deliveries.js" with { type: "text" };
+import deliveriesCss from "./monitor/deliveries.css" with { type: "text" };
+import deliveryFiguresMonitor from "./monitor/delivery_figures.js" with { type: "text" };
 import devicesMonitor from "./monitor/devices.js" with { type: "text" };
 import domMonitor from "./monitor/dom.js" with { type: "text" };
 import eventStreamMonitor from "./monitor/event_stream.js" with { type: "text" };
@@ -30,6 +36,7 @@ import nodesMonitor from "./monitor/nodes.js" with { type: "text" };
 import notificationMonitor from "./monitor/notification.js" with { type: "text" };
 import notificationsMonitor from "./monitor/notifications.js" with { type: "text" };
 import partsMonitor from "./monitor/parts.js" with { type: "text" };
+import pausedLanesMonitor from "./monitor/paused_lanes.js" with { type: "text" };
 import tourMonitor from "./monitor/tour.js" with { type: "text" };
 import monitorCss from "./monitor/monitor.css" with { type: "text" };
 import pageJs from "./page.js" with { type: "text" };
@@ -55,8 +62,13 @@ const JAVASCRIPT = "text/javascript; charset=utf-8";
 const MONITOR_MODULES = {
   api: apiMonitor,
   apps: appsMonitor,
+  bar_chart: barChartMonitor,
+  bar_readout: barReadoutMonitor,
+  bar_scale: barScaleMonitor,
+  bars: barsMonitor,
   compose: composeMonitor,
   deliveries: deliveriesMonitor,
+  delivery_figures: deliveryFiguresMonitor,
   devices: devicesMonitor,
   dom: domMonitor,
   event_stream: eventStreamMonitor,
@@ -66,6 +78,7 @@ const MONITOR_MODULES = {
   notification: notificationMonitor,
   notifications: notificationsMonitor,
   parts: partsMonitor,
+  paused_lanes: pausedLanesMonitor,
   tour: tourMonitor,
   uplot: uplotJs,
 };
@@ -77,6 +90,7 @@ const MONITOR_MODULES = {
 export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/", contentType: HTML, body: indexHtml },
   { path: "/monitor/monitor.css", contentType: CSS, body: monitorCss },
+  { path: "/monitor/deliveries.css", contentType: CSS, body: deliveriesCss },
   { path: "/monitor/uplot.css", contentType: CSS, body: uplotCss },
   ...Object.entries(MONITOR_MODULES).map(([name, body]) => ({
     path: `/monitor/${name}.js`,
