@@ -30,9 +30,8 @@ export async function nodeStatus(
   const [status, listed] = await Promise.all([client.status(), client.nodes()]);
   if (status.kind === "failed") throw apiError(status.failure, settings);
   const nodes = nodesOf(listed, settings);
-  terminal.print(
-    json ? `${JSON.stringify({ ...status.value, ...nodes })}\n` : nodeText(status.value, nodes),
-  );
+  const whole = { ...status.value, ...nodes };
+  terminal.print(json ? `${JSON.stringify(whole)}\n` : nodeText(status.value, nodes));
   return 0;
 }
 

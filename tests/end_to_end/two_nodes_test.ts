@@ -106,7 +106,7 @@ const SCENARIOS: readonly (readonly [name: string, play: (world: World) => Promi
     const { uaid } = device;
     const { endpoint } = await device.register();
     assertEquals(await a.stop(), { code: 0, signal: null });
-    assertEquals(await engine.nodes(store), [second]);
+    assertEquals((await engine.nodes(store)).map(({ id }) => id), [second.id]);
     assertEquals((await post(endpointAt(endpoint, b), opaqueBody(100))).status, 201);
     await a.startAgain();
     assertEquals((await engine.nodes(store)).length, 2);
