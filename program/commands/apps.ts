@@ -7,9 +7,12 @@
 import type { AppAnswer } from "../../transports/api_client/answers.ts";
 import type { CommandOf } from "../../transports/command_line/client_command.ts";
 import { credentialFlag } from "../../transports/command_line/credential_options.ts";
-import { table } from "../../transports/command_line/table.ts";
+import { cell, table } from "../../transports/command_line/table.ts";
 import { apiError, openClient } from "./api_access.ts";
 import type { World } from "./world.ts";
+
+/** Characters of a column about credentials: two platforms with a reason each, usually. */
+const TROUBLE_CHARS = 60;
 
 /** `apps add`: saves an app's credentials, and says which of those it had are gone. */
 export async function addApp(
@@ -45,8 +48,10 @@ export async function listApps(
   if (json) terminal.print(line({ apps }));
   else if (apps.length === 0) terminal.print('No apps. "heliograph apps add --help" says how.\n');
   else {
-    const rows = apps.map((app) => [app.name, platformsOf(app).join(" "), pausedOf(app)]);
-    terminal.print(`${table([["app", "platforms", "paused"], ...rows])}\n`);
+    const rows = apps.map((app) => [
+      ...[app.name, platformsOf(app).join(" "), cell(troubleOf(app), TROUBLE_CHARS), pausedOf(app)],
+    ]);
+    terminal.print(`${table([["app", "platforms", "credentials", "paused"], ...rows])}\n`);
   }
   return 0;
 }
@@ -102,6 +107,18 @@ function pausedOf({ pauses }: AppAnswer): string {
   return pauses.map(({ platform, reason }) => `${platform}: ${reason}`).join("; ");
 }
 
+/** What a person should know of its credentials: when they end, and what went wrong since they last did their work. */
+function troubleOf({ health = {} }: AppAnswer): string {
+  return Object.entries(health).flatMap(([platform, { certificateExpiresAt, token, failure }]) => [
+    ...certificateExpiresAt === null
+      ? []
+      : [`${platform}: ends ${certificateExpiresAt.slice(0, 10)}`],
+    ...failure === null || (token !== null && token.refreshedAt > failure.at)
+      ? []
+      : [`${platform}: ${failure.reason}`],
+  ]).join("; ");
+}
+
 /** How its credentials do, as far as the node knows. */
 function healthRows({ health = {} }: AppAnswer): readonly (readonly [string, string])[] {
   return Object.entries(health).flatMap(([platform, { certificateExpiresAt, token, failure }]) => [
@@ -111,13 +128,17 @@ function healthRows({ health = {} }: AppAnswer): readonly (readonly [string, str
     ...token === null ? [] : [
       [
         `${platform} token`,
-        `of ${token.refreshedAt}, ends ${token.expiresAt ?? "unknown"}`,
+        `of ${token.refreshedAt}${ending(token.expiresAt)}`,
       ] as const,
     ],
     ...failure === null
       ? []
       : [[`${platform} failed`, `${failure.at}: ${failure.reason}`] as const],
   ]);
+}
+
+function ending(time: string | null): string {
+  return time === null ? "" : `, ends ${time}`;
 }
 
 /** An app for a person: what is public of its credentials, and what is paused. */

@@ -7,9 +7,10 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import { checkApnsCredentials } from "../../../transports/apns/mod.ts";
+import { certificateExpiry, checkApnsCredentials } from "../../../transports/apns/mod.ts";
 import { Signer } from "../../../transports/apns/signer.ts";
 import type { ApnsCredentials } from "../../../transports/provider/provider.ts";
+import { runWell } from "../../support/programs.ts";
 import { StandingClock } from "../../support/scripted_connection.ts";
 import { type CertificateFiles, makeClientCertificate } from "./client_certificate.ts";
 import { newKey, TOKEN_CREDENTIALS } from "./keys.ts";
@@ -187,6 +188,25 @@ Deno.test("checkApnsCredentials() checks a certificate and that the key is its o
         assert(message.includes(text), message);
       }
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("certificateExpiry() is the end of the first certificate, and nothing for what has none", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { certificate, key: certificateKey } = await makeClientCertificate(folder);
+    const good = { certificate, certificateKey, topic: "com.example.app" };
+    const said = await runWell("openssl", [
+      ...["x509", "-noout", "-enddate", "-in", `${folder}/client.pem`],
+    ]);
+    const end = Date.parse(said.replace("notAfter=", ""));
+    const other = newKey();
+    assertEquals(certificateExpiry(good), end);
+    assertEquals(certificateExpiry({ ...good, certificate: certificate + certificate }), end);
+    assertEquals(certificateExpiry({ ...good, certificate: other }), undefined);
+    assertEquals(certificateExpiry(TOKEN_CREDENTIALS), undefined);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
