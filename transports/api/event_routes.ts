@@ -78,7 +78,7 @@ const WATCH_EVENTS: Operation = {
     {
       name: "since",
       description:
-        "Begin with the bars of this second since 1970 and after it, at most ten minutes.",
+        "Begin with the bars of this second since 1970 and after it, at most ten minutes of them. A result may come late, so a page that comes back begins some seconds before the last one it saw.",
       schema: { type: "integer", minimum: 0 },
     },
   ],
@@ -97,8 +97,8 @@ export function eventRoute(events: ApiEvents, clock: ApiClock, onFailure: OnFail
     scope: "read",
     operation: WATCH_EVENTS,
     answer: async (call): Promise<Answer> => {
-      const asked = readWatch(call);
-      if (asked.kind === "wrong") return invalid([asked.problem]);
+      const watch = readWatch(call);
+      if (watch.problems.length > 0) return invalid(watch.problems);
       const headers = {
         "content-type": "text/event-stream",
         "cache-control": "no-store",
@@ -110,11 +110,11 @@ export function eventRoute(events: ApiEvents, clock: ApiClock, onFailure: OnFail
       if (!viewers.enter(signal)) return unavailable("as many viewers as there may be");
       const viewer = new Viewer(clock, signal);
       // Before the bars of the past are asked for, so that none falls between them and the present.
-      const unsubscribe = events.subscribe(asked.topics, (frame) => viewer.add(frame));
+      const unsubscribe = events.subscribe(watch.topics, (frame) => viewer.add(frame));
       if (unsubscribe === undefined) return unavailable("as many viewers as there may be");
       signal.addEventListener("abort", unsubscribe, { once: true });
       try {
-        return { status: 200, headers, body: viewer.stream(await missed(events, asked)) };
+        return { status: 200, headers, body: viewer.stream(await missed(events, watch)) };
       } catch (error) {
         onFailure(error);
         // Without them the page would have a gap, which it cannot know of: it comes again.
@@ -129,7 +129,8 @@ type OnFailure = (error: unknown) => void;
 
 /** What a page wants to see. */
 interface Watch {
-  readonly kind: "watch";
+  /** What is wrong with the request; nothing else counts then. */
+  readonly problems: readonly Problem[];
   readonly topics: ReadonlySet<EventTopic>;
   /** The second with whose bar to begin. */
   readonly since: number | undefined;
@@ -146,37 +147,28 @@ async function missed(
 const SECOND = /^\d{1,12}$/;
 const PARAMETERS = ["show", "since"];
 
-function readWatch(call: Call): Watch | { readonly kind: "wrong"; readonly problem: Problem } {
+function readWatch(call: Call): Watch {
   const { show = "bars,status", since } = call.query;
-  const unknown = Object.keys(call.query).find((name) => !PARAMETERS.includes(name));
-  if (unknown !== undefined) {
-    return wrong(unknown, `unknown field; known are ${PARAMETERS.join(", ")}`);
+  const problems: Problem[] = [];
+  for (const path of Object.keys(call.query)) {
+    if (PARAMETERS.includes(path)) continue;
+    problems.push({ path, message: `unknown field; known are ${PARAMETERS.join(", ")}` });
   }
-  const topics = new Set<EventTopic>();
-  for (const name of show.split(",")) {
-    const topic = EVENT_TOPICS.find((known) => known === name);
-    if (topic === undefined) {
-      const allowed = EVENT_TOPICS.join(", ");
-      return wrong(
-        "show",
-        `must be some of ${allowed}, separated by commas, found ${quoted(name)}`,
-      );
-    }
-    topics.add(topic);
+  const names = show.split(",");
+  const topics = new Set(EVENT_TOPICS.filter((topic) => names.includes(topic)));
+  const stranger = names.find((name) => !EVENT_TOPICS.some((topic) => topic === name));
+  if (stranger !== undefined) {
+    const allowed = EVENT_TOPICS.join(", ");
+    const message = `must be some of ${allowed} with commas between, found ${quoted(stranger)}`;
+    problems.push({ path: "show", message });
   }
   // A page that comes back repeats the address it came to first; its header is newer.
   const last = headerOf(call, "last-event-id");
   const second = last ?? since;
   if (second !== undefined && !SECOND.test(second)) {
     const path = last === undefined ? "since" : "Last-Event-ID";
-    return wrong(path, `must be whole seconds since 1970, found ${quoted(second)}`);
+    const message = `must be whole seconds since 1970, found ${quoted(second)}`;
+    problems.push({ path, message });
   }
-  return { kind: "watch", topics, since: second === undefined ? undefined : Number(second) };
-}
-
-function wrong(
-  path: string,
-  message: string,
-): { readonly kind: "wrong"; readonly problem: Problem } {
-  return { kind: "wrong", problem: { path, message } };
+  return { problems, topics, since: second === undefined ? undefined : Number(second) };
 }

@@ -266,7 +266,8 @@ export class ApiClient {
 
   /**
    * What happens, as it happens. A failure is the last thing it gives; it ends without one when the
-   * signal is aborted or the node closes. Whoever wants more asks again, `since` the last second seen.
+   * signal is aborted or the node closes. Whoever wants more asks again, `since` some seconds before
+   * the last one seen, for a result may come late.
    */
   async *events(
     { show, since, signal }: EventsOptions = {},
