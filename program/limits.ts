@@ -13,6 +13,9 @@ export const FACTS_WINDOW_MS = 10_000;
 /** Looks at the event loop that are remembered: a window of them. */
 export const FACTS_SAMPLES_MAX = FACTS_WINDOW_MS / LOOP_SAMPLE_MS;
 
+/** Time between two points of a node in InfluxDB: its facts are of the last ten seconds. */
+export const INFLUX_FACTS_MS = FACTS_WINDOW_MS;
+
 /** Characters of a text from the directory of nodes that are shown; whoever may write to the store may write more. */
 export const NODE_TEXT_MAX = 300;
 

@@ -42,6 +42,7 @@ import { broadcastSource } from "./broadcast_source.ts";
 import { type NodePipeline, openNodePipeline } from "./node_pipeline.ts";
 import { LiveEvents } from "./monitor/live_events.ts";
 import { Cluster, identityOf } from "./cluster.ts";
+import { InfluxFacts } from "./influx_facts.ts";
 import { NodeGauge } from "./node_facts.ts";
 import { listNodes } from "./nodes.ts";
 import { type OpenStore, openStore } from "./open_store.ts";
@@ -124,6 +125,7 @@ class Assembly implements Node {
   #ports: BoundPorts;
   #refs: PushRefs | undefined;
   #events: LiveEvents | undefined;
+  #influxFacts: InfluxFacts | undefined;
   #cutRequests = 0;
 
   constructor(parts: NodeParts, store: OpenStore) {
@@ -170,6 +172,7 @@ class Assembly implements Node {
     if (this.#has("delivery")) await this.#pipeline.pipeline.start();
     else if (this.#has("api") && isShared(settings)) await this.#pipeline.pipeline.watch();
     await this.#join();
+    this.#tellInflux(this.#pipeline);
     const cluster = this.#cluster;
     this.#refs = await system.start(
       "push",
@@ -190,10 +193,21 @@ class Assembly implements Node {
   async stop(): Promise<Stopped> {
     await this.#system.stop();
     const cutBatches = await this.#cutBatches();
+    await this.#influxFacts?.[Symbol.asyncDispose]();
     await this.#pipeline?.[Symbol.asyncDispose]();
     await this.#store[Symbol.asyncDispose]();
     this.#gauge[Symbol.dispose]();
     return { cutRequests: this.#cutRequests, cutBatches };
+  }
+
+  /** Has InfluxDB know how this node does, when there is one. */
+  #tellInflux({ influx }: NodePipeline): void {
+    if (influx === undefined) return;
+    const { delivery } = this.#parts.telemetry;
+    this.#influxFacts = new InfluxFacts({
+      ...{ influx, node: this.id, facts: () => this.#gauge.facts() },
+      onProblem: (reason) => delivery.record({ kind: "sink_failed", sink: "influx_node", reason }),
+    });
   }
 
   #has(role: Role): boolean {

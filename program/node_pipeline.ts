@@ -33,6 +33,8 @@ export interface NodePipeline extends AsyncDisposable {
   readonly store: OpenDeliveryStore;
   /** What else it stands on. */
   readonly engines: readonly EnginePart[];
+  /** The InfluxDB that gets points, if there is one. */
+  readonly influx: Influx | undefined;
   /** Ends what a node that works no more has claimed, batches and sinks; says how many batches. */
   abandon(node: string, now: number): Promise<number>;
 }
@@ -61,10 +63,15 @@ export async function openNodePipeline(
   );
   const { queue = store } = engines;
   const caCerts = rootsOf(settings);
+  const influx = opening.use(openInfluxOf(settings, caCerts));
   const pipeline = opening.use(
     new Pipeline({
       ...{ store, queue, system, node, tracer, caCerts },
-      sinks: [...sinksOf(settings, caCerts, opening), ...engines.sinks],
+      sinks: [
+        ...sinksOf(settings, caCerts, opening),
+        ...(influx === undefined ? [] : [new InfluxSink(influx)]),
+        ...engines.sinks,
+      ],
       sources: engines.sources,
       observer: telemetry,
       // Without the API nobody sees them here.
@@ -82,7 +89,7 @@ export async function openNodePipeline(
   );
   const resources = opening.move();
   return {
-    ...{ pipeline, store, engines: engines.parts },
+    ...{ pipeline, store, engines: engines.parts, influx },
     // A queue elsewhere has the store end what is the store's: the leases on sinks.
     abandon: (lost, now) => queue.abandon(lost, now),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
@@ -164,8 +171,6 @@ function sinksOf(
   const sinks: Sink[] = [];
   const webhook = openWebhook(settings, caCerts);
   if (webhook !== undefined) sinks.push(resources.use(webhook));
-  const influx = openInfluxOf(settings, caCerts);
-  if (influx !== undefined) sinks.push(new InfluxSink(resources.use(influx)));
   if (resultsFile !== undefined) {
     sinks.push(resources.use(new NdjsonFileSink({ path: resultsFile, rows: resultsRows })));
   }

@@ -163,7 +163,7 @@ const OF_NODES: readonly string[] = [
   "results-database-retention",
 ];
 
-/** Settings of the delivery of notifications, seen in `delivery_settings_test.ts`. */
+/** Settings of the delivery of notifications, seen in `delivery_settings_test.ts` and `influx_test.ts`. */
 const OF_DELIVERY: readonly string[] = [
   "ca-file",
   "allowed-push-origin",
