@@ -155,7 +155,7 @@ export type Sink = RowSink | TallySink;
 
 /** What counts outcomes. */
 export interface TallySink {
-  /** Its name; its position is remembered under it. */
+  /** Its name; its position is remembered under it. `bars`, `feedback` and `history` are built in. */
   readonly name: string;
   /** It wants what each batch came to. */
   readonly rows: "tallies";
@@ -168,7 +168,7 @@ export interface TallySink {
 
 /** What records outcomes row by row. */
 export interface RowSink {
-  /** Its name; its position is remembered under it. */
+  /** Its name; its position is remembered under it. `bars`, `feedback` and `history` are built in. */
   readonly name: string;
   /** Whether it wants every delivery, or the failures. */
   readonly rows: "failures" | "all";

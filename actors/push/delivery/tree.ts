@@ -18,6 +18,7 @@
  */
 
 import type { Ref } from "../../runtime/actor.ts";
+import { invariant } from "../../runtime/errors.ts";
 import type { Pool } from "../../runtime/pool.ts";
 import { branch, pool, worker } from "../../runtime/spec.ts";
 import type { Supervisor } from "../../runtime/supervisor.ts";
@@ -40,9 +41,9 @@ import type {
 } from "./ports.ts";
 import type { Platform } from "./records.ts";
 import { router, type RouterProtocol } from "./router.ts";
-import { barFollower, type BarFollowerProtocol } from "./sinks/bar_follower.ts";
-import { feedbackSink } from "./sinks/feedback_sink.ts";
-import { historySink } from "./sinks/history_sink.ts";
+import { BAR_FOLLOWER, barFollower, type BarFollowerProtocol } from "./sinks/bar_follower.ts";
+import { FEEDBACK_SINK, feedbackSink } from "./sinks/feedback_sink.ts";
+import { HISTORY_SINK, historySink } from "./sinks/history_sink.ts";
 import { SINK_BACKOFF, SINK_INTENSITY } from "./sinks/limits.ts";
 import { type BarFeed, monitor, type MonitorProtocol } from "./sinks/monitor.ts";
 import { recorder, type RecorderProtocol } from "./sinks/recorder.ts";
@@ -190,9 +191,15 @@ export function barsTree(
   };
 }
 
+/** Names under which what is built in remembers its positions: another sink of such a name would move them. */
+const TAKEN_NAMES: readonly string[] = [BAR_FOLLOWER, FEEDBACK_SINK, HISTORY_SINK];
+
 function sinksTree<C extends ProviderConnection>(
   { store, sinks, observer, feed, allNodes, node, retentionMs }: PipelineParts<C>,
 ): Supervisor<SinksRefs> {
+  for (const { name } of sinks) {
+    invariant(!TAKEN_NAMES.includes(name), `a sink is called "${name}", as one that is built in`);
+  }
   const follow = (sink: Sink) =>
     worker(sinkActor(`${sink.name}_sink`), {
       args: () => ({ sink, store, node, observer: observer.delivery }),

@@ -16,7 +16,7 @@ import { FOLLOW_MS, SINK_PAGE_TALLIES } from "./limits.ts";
 import type { MonitorProtocol } from "./monitor.ts";
 
 /** The name under which the position is remembered. */
-const NAME = "bars";
+export const BAR_FOLLOWER = "bars";
 
 /** What the follower understands. */
 export interface BarFollowerProtocol {
@@ -87,13 +87,13 @@ function look(state: BarFollowerState, ctx: Context<BarFollowerProtocol>): void 
 }
 
 async function readOn({ store, position }: BarFollowerState): Promise<TallyPage> {
-  const from = position ?? await store.sinkPosition(NAME, "tallies");
+  const from = position ?? await store.sinkPosition(BAR_FOLLOWER, "tallies");
   const tallies = await store.talliesAfter(from, SINK_PAGE_TALLIES);
   const last = tallies.at(-1)?.position;
   if (last !== undefined) {
-    await store.saveSinkPosition(NAME, last);
+    await store.saveSinkPosition(BAR_FOLLOWER, last);
     return { tallies, position: last };
   }
   // A store that began anew counts from the start, and remembers nothing.
-  return { tallies, position: Math.min(from, await store.sinkPosition(NAME, "tallies")) };
+  return { tallies, position: Math.min(from, await store.sinkPosition(BAR_FOLLOWER, "tallies")) };
 }
