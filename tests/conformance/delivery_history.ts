@@ -249,7 +249,7 @@ function refusalTests(test: DeliveryTest): void {
 }
 
 /** Commits a batch with a row of each recipient, in the order of their numbers. */
-async function settle(
+export async function settle(
   world: DeliveryWorld,
   batch: ClaimedBatch | undefined,
   row: Pick<SettledDelivery, "outcome" | "status" | "reason">,
@@ -268,7 +268,7 @@ async function settle(
 }
 
 /** Notifies these devices, and records this of each of them; gives back the notification's id. */
-async function notify(
+export async function notify(
   world: DeliveryWorld,
   devices: readonly number[],
   reason: string,
@@ -284,7 +284,7 @@ async function notify(
 }
 
 /** The reasons of the last rows about these devices. */
-async function lastReasons(
+export async function lastReasons(
   { store }: DeliveryWorld,
   devices: readonly number[],
 ): Promise<readonly (string | undefined)[]> {

@@ -8,7 +8,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { DeviceRecord, Platform } from "../../actors/push/delivery/records.ts";
 import type { ClaimedBatch, Tally } from "../../actors/push/delivery/store.ts";
-import { SECOND, tallyAt, wholeHistory } from "./delivery_history.ts";
+import { lastReasons, notify, SECOND, settle, tallyAt, wholeHistory } from "./delivery_history.ts";
 import { sharedQueueTests } from "./delivery_shared_queue.ts";
 import { ROUNDS, SharedDeliveryWorld, type SharedTest, upTo } from "./delivery_shared_world.ts";
 import {
@@ -344,6 +344,33 @@ function logTests(test: SharedTest): void {
     const [whole, ...others] = await wholeHistory(world, 300);
     assertEquals([whole?.outcomes.delivered, others], [20 * ROUNDS, []]);
     assertEquals(await world.store.sinkPosition("history", "tallies"), 20 * ROUNDS);
+  });
+
+  test("lastOutcomes() while one node records and the other sweeps has the newest row, and then none", async (shared) => {
+    const { world, nodes: [one, other] } = shared;
+    const devices = upTo(40);
+    await world.populate(40);
+    const waiting = await world.submit({ kind: "all" }, { rows: "all" });
+    await world.expand(waiting, 100, 20);
+    const { batches: [older] } = await world.claim();
+    await settle(world, older, { outcome: "rejected", status: 400, reason: "older" });
+    for (const round of upTo(ROUNDS)) {
+      world.clock.nowMs += 1;
+      const { now } = world;
+      await Promise.all([
+        notify(one, devices, `${round}`),
+        (async () => {
+          while (await other.store.sweep(now, 7) > 0);
+        })(),
+      ]);
+      assertEquals(await lastReasons(other, devices), devices.map(() => `${round}`));
+    }
+    world.clock.nowMs += 1;
+    await shared.both(async ({ store, now }) => {
+      while (await store.sweep(now, 7) > 0);
+    });
+    assertEquals((await world.store.rowsAfter(0, 99)).length, 20);
+    assertEquals(await lastReasons(world, devices), devices.map(() => undefined));
   });
 
   test("claimSink() by two nodes at once gives it to one", async (shared) => {

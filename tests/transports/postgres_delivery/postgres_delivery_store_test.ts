@@ -341,7 +341,7 @@ Deno.test("no conflict of locks while two nodes do everything at once", async ()
   assertEquals(await deadlocksOf(url), 0);
 });
 
-/** Two nodes register, expand, claim, record, hand back, cancel and abandon; in the end nobody is lost. */
+/** Two nodes register, expand, claim, record, hand back, cancel, abandon, count and sweep; in the end nobody is lost. */
 async function everythingAtOnce(url: string): Promise<void> {
   const clock = new WallClock();
   await using one = await openWorld(url, clock);
@@ -363,12 +363,17 @@ async function everythingAtOnce(url: string): Promise<void> {
         if (index % 5 === 4) return node.store.release(batch.lease, node.now);
         const loaded = await node.store.load(batch.lease);
         const marked = typeof loaded === "string" ? [] : loaded.recipients.numbers.toReversed();
-        await node.commit(batch, { suspects: { marked, cleared: [] }, pause: undefined });
+        const row = { address: "a", outcome: "delivered", status: 200, reason: "" } as const;
+        const rows = marked.map((number) => ({ ...row, number, registeredBefore: undefined }));
+        await node.commit(batch, { suspects: { marked, cleared: [] }, rows, pause: undefined });
       });
+      const counted = node.store.talliesAfter(turn, 9)
+        .then((tallies) => node.store.addToHistory(tallies));
+      const swept = node.store.sweep(node.now - 100, 50);
       if (turn % 10 === 9) await node.store.cancel(order[turn % order.length] ?? "", node.now);
       if (turn % 15 === 14) await node.store.abandon(name === "a" ? "b" : "a", node.now);
       clock.nowMs += 10;
-      await Promise.all([saved, ...committed]);
+      await Promise.all([saved, counted, swept, ...committed]);
     }
     await expanding;
   };

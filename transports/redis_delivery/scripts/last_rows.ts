@@ -28,29 +28,40 @@ local function each_row(text, count, take)
   end
 end
 
+-- Calls a function with the numbers of the first rows in a text, as far as they follow each other in one hash.
+local function each_hundred(text, count, take)
+  local hundred, numbers = nil, {}
+  each_row(text, count, function(number)
+    local its = math.floor(number / 100)
+    if its ~= hundred then
+      if hundred then take(base .. last_rows(numbers[1]), numbers) end
+      hundred, numbers = its, {}
+    end
+    numbers[#numbers + 1] = number
+  end)
+  if hundred then take(base .. last_rows(numbers[1]), numbers) end
+end
+
 -- The value at this position has the newest rows about the devices that are in it.
 local function point_to(last, text, count)
-  local key, entries = nil, {}
-  local function flush()
-    if key then call('HSET', base .. key, unpack(entries)) end
-    entries = {}
-  end
-  each_row(text, count, function(number)
-    if last_rows(number) ~= key then
-      flush()
-      key = last_rows(number)
+  each_hundred(text, count, function(key, numbers)
+    local entries = {}
+    for place, number in ipairs(numbers) do
+      entries[2 * place - 1] = number
+      entries[2 * place] = last
     end
-    entries[#entries + 1] = number
-    entries[#entries + 1] = last
+    call('HSET', key, unpack(entries))
   end)
-  flush()
 end
 
 -- The first rows of the value at this position are to be removed: no older ones take their place.
 local function point_away(last, text, count)
-  each_row(text, count, function(number)
-    local key = base .. last_rows(number)
-    if call('HGET', key, number) == last then call('HDEL', key, number) end
+  each_hundred(text, count, function(key, numbers)
+    local gone = {}
+    for place, found in ipairs(call('HMGET', key, unpack(numbers))) do
+      if found == last then gone[#gone + 1] = numbers[place] end
+    end
+    if #gone > 0 then call('HDEL', key, unpack(gone)) end
   end)
 end
 `;
