@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Flow } from "../../program/monitor/flow.ts";
 import { NodeGauge } from "../../program/node_facts.ts";
+import { nodeFactsText, readNodeFacts } from "../../transports/message_store/node_facts.ts";
 import { HandClock } from "../support/hand_clock.ts";
 
 const NOTHING = {
@@ -100,6 +101,13 @@ Deno.test("NodeGauge.facts() says the same to everybody who asks", () => {
   const { rssBytes: _, heapBytes: __, ...first } = world.gauge.facts();
   const { rssBytes: ___, heapBytes: ____, ...second } = world.gauge.facts();
   assertEquals(second, first);
+});
+
+Deno.test("NodeGauge.facts() are read by other nodes as they are", () => {
+  using world = new GaugeWorld();
+  world.pass(100, { cpuMs: 1_234.567, lateMs: 98_765.4321, deliveries: 1e9 });
+  const facts = world.gauge.facts();
+  assertEquals(readNodeFacts(nodeFactsText(facts)), facts);
 });
 
 Deno.test("NodeGauge measures this process, and leaves no timer behind", () => {

@@ -34,6 +34,8 @@ export const FOREIGN_FACTS: readonly (readonly [what: string, text: string])[] =
   ["a number below 0", JSON.stringify(factsOf({ rssBytes: -1 }))],
   ["a number that was none", JSON.stringify(factsOf({ cpuPercent: NaN }))],
   ["a number beyond all numbers", JSON.stringify(factsOf()).replace("37.5", "1e999")],
+  ["a number that no other number follows", JSON.stringify(factsOf({ devices: 1e300 }))],
+  ["a time that no date has", JSON.stringify(factsOf({ at: 8.7e15 }))],
   ["half of the delays", JSON.stringify({ ...factsOf(), loopDelayMs: { p50: 1 } })],
   ["a runtime of too many characters", JSON.stringify(factsOf({ deno: "2".repeat(41) }))],
   ["facts in more than 2,048 characters", JSON.stringify(factsOf()).padEnd(2_049)],

@@ -12,3 +12,6 @@ export const FACTS_CHARS_MAX = 2_048;
 
 /** Characters of a runtime's version. */
 export const RUNTIME_CHARS_MAX = 40;
+
+/** The last time that a date can have, in milliseconds since 1970 (ECMA-262, "Time Values and Time Range"). */
+export const TIME_MAX = 8_640_000_000_000_000;

@@ -9,13 +9,13 @@
  */
 
 import * as v from "valibot";
-import { FACTS_CHARS_MAX, RUNTIME_CHARS_MAX } from "./limits.ts";
+import { FACTS_CHARS_MAX, RUNTIME_CHARS_MAX, TIME_MAX } from "./limits.ts";
 import type { NodeFacts } from "./records.ts";
 
-const amount = v.pipe(v.number(), v.finite(), v.minValue(0));
+const amount = v.pipe(v.number(), v.minValue(0), v.maxValue(Number.MAX_SAFE_INTEGER));
 
 const SCHEMA: v.GenericSchema<unknown, NodeFacts> = v.object({
-  at: amount,
+  at: v.pipe(amount, v.maxValue(TIME_MAX)),
   deno: v.pipe(v.string(), v.maxLength(RUNTIME_CHARS_MAX)),
   rssBytes: amount,
   heapBytes: amount,

@@ -78,6 +78,8 @@ export type {
   ChannelOutcome,
   Content,
   ContentHeaders,
+  LoopDelay,
+  NodeFacts,
   NodeRecord,
   NodesFound,
   PageRequest,
