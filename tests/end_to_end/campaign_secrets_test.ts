@@ -155,7 +155,8 @@ Deno.test("Secrets of campaigns appear in no log line, metric or answer but thos
       ...["/metrics", "/healthz", "/readyz", "/page.json", "/v1/tree", "/v1/status"],
       ...["/v1/apps", "/v1/apps/shop", "/v1/apps/wrong", "/v1/dead-letters", "/openapi.json"],
       `/v1/notifications/${CANARY}`,
-      "/v1/notifications?limit=10",
+      ...["/v1/notifications?limit=10", `/v1/notifications/${stopped}/reasons`],
+      ...[`/v1/notifications/${id}/reasons`, `/v1/notifications/${repeated}/reasons`],
     ]
   ) await ask(world, answers.open, path);
   for (
