@@ -36,21 +36,35 @@ export interface MoreCrashes {
   readonly count: number;
 }
 
+/** An event that is told of. */
+export type CrashEvent = Extract<RuntimeEvent, { readonly type: Crash["kind"] }>;
+
+/** Whether an event is one of those. */
+export function isCrash(event: RuntimeEvent): event is CrashEvent {
+  return event.type === "crashed" || event.type === "restarted" || event.type === "gave_up";
+}
+
 /** Chooses what is told; see the module. */
 export class Crashes {
   #told = 0;
   #more = 0;
 
-  /** What is to be told of an event, if anything. */
-  take(event: RuntimeEvent, at: number): Crash | undefined {
-    const crash = crashOf(event, at);
-    if (crash === undefined) return undefined;
+  /** What is to be told of an event; `undefined` when it is only counted. */
+  take(event: CrashEvent, at: number): Crash | undefined {
     if (this.#told >= CRASHES_PER_SECOND_MAX) {
       this.#more++;
       return undefined;
     }
     this.#told++;
-    return crash;
+    const { type: kind, path } = event;
+    switch (event.type) {
+      case "crashed":
+        return { at, kind, path, error: line(event.error), incarnation: event.incarnation };
+      case "restarted":
+        return { at, kind, path, error: null, incarnation: event.incarnation };
+      case "gave_up":
+        return { at, kind, path, error: line(event.error), incarnation: null };
+    }
   }
 
   /** A second is over: what was too much for it. */
@@ -61,32 +75,8 @@ export class Crashes {
   }
 }
 
-function crashOf(event: RuntimeEvent, at: number): Crash | undefined {
-  switch (event.type) {
-    case "crashed": {
-      const { type: kind, path, incarnation, error } = event;
-      return { at, kind, path, error: line(error), incarnation };
-    }
-    case "restarted": {
-      const { type: kind, path, incarnation } = event;
-      return { at, kind, path, error: null, incarnation };
-    }
-    case "gave_up": {
-      const { type: kind, path, error } = event;
-      return { at, kind, path, error: line(error), incarnation: null };
-    }
-    case "started":
-    case "stopped":
-    case "dead_letter":
-    case "release_failed":
-    case "rejection_late":
-    case "rejection_unattributed":
-      return undefined;
-  }
-}
-
 /** An error as the log says it, in one line. */
 function line(error: unknown): string {
-  const text = errorText(error).replaceAll(/\s+/g, " ");
+  const text = cut(errorText(error), CRASH_ERROR_CHARS_MAX).replaceAll(/\s+/g, " ");
   return cut(escapeInvisible(text), CRASH_ERROR_CHARS_MAX);
 }

@@ -10,8 +10,9 @@
 import type { RuntimeEvent, TreeNode } from "../../actors/mod.ts";
 import type { Bar, BarFeed } from "../../actors/push/delivery/sinks/monitor.ts";
 import type { ApiEvents } from "../../transports/api/delivery.ts";
-import { type EventFrame, eventFrame, type EventTopic } from "../../transports/api/event_frame.ts";
-import { Crashes } from "./crashes.ts";
+import type { EventFrame, EventTopic } from "../../transports/api/event_frame.ts";
+import { eventFrame, together } from "../../transports/api/event_frame.ts";
+import { Crashes, isCrash } from "./crashes.ts";
 import type { Flow } from "./flow.ts";
 import { FRAME_POOL_CHILDREN_MAX, LOOK_MS } from "./limits.ts";
 
@@ -76,7 +77,7 @@ export class LiveEvents implements ApiEvents {
   ): (() => void) | undefined {
     if (topics.has("bars") && this.#unfollow === undefined) {
       this.#unfollow = this.#parts.feed.subscribe((bars) => {
-        for (const bar of bars) this.#tell("bars", barFrame(bar));
+        this.#tell("bars", barsFrame(bars));
       });
       if (this.#unfollow === undefined) return undefined;
     }
@@ -87,13 +88,14 @@ export class LiveEvents implements ApiEvents {
   }
 
   /** The bars of this second and all after it. */
-  async bars(since: number): Promise<readonly EventFrame[]> {
-    return (await this.#parts.bars(since)).map(barFrame);
+  async bars(since: number): Promise<EventFrame | undefined> {
+    const bars = await this.#parts.bars(since);
+    return bars.length === 0 ? undefined : barsFrame(bars);
   }
 
   /** An event of the actor runtime, for those who watch the tree. */
   runtimeEvent(event: RuntimeEvent): void {
-    if (!this.#watched("tree")) return;
+    if (!isCrash(event) || !this.#watched("tree")) return;
     const crash = this.#crashes.take(event, this.#clock.wallNow());
     if (crash !== undefined) this.#tell("tree", eventFrame("crash", crash));
   }
@@ -154,8 +156,9 @@ export class LiveEvents implements ApiEvents {
   }
 }
 
-function barFrame(bar: Bar): EventFrame {
-  return eventFrame("bar", bar, bar.second);
+/** After a sleep of the machine ten minutes come at once: as frames of their own they would end every stream. */
+function barsFrame(bars: readonly Bar[]): EventFrame {
+  return together("bar", bars.map((bar) => eventFrame("bar", bar, bar.second)));
 }
 
 /** The tree with the children of small pools only; a large one has its sums. */

@@ -144,6 +144,7 @@ export interface ApiEvents {
    * The bars of this second and all after it, oldest first, at most ten minutes of them.
    *
    * @param since Seconds since 1970.
+   * @returns `undefined` when there are none.
    */
-  bars(since: number): Promise<readonly EventFrame[]>;
+  bars(since: number): Promise<EventFrame | undefined>;
 }

@@ -16,7 +16,7 @@ export type EventTopic = typeof EVENT_TOPICS[number];
 export interface EventFrame {
   /** `bar` is of the topic `bars`, `status` of `status`, the others of `tree`. */
   readonly type: "bar" | "status" | "tree" | "crash";
-  /** The frame as the stream has it. */
+  /** The frame as the stream has it; several of its type when they came together. */
   readonly bytes: Uint8Array;
 }
 
@@ -35,4 +35,15 @@ export function eventFrame(type: EventFrame["type"], data: unknown, id?: number)
     type,
     bytes: encoder.encode(`event: ${type}\n${place}data: ${JSON.stringify(data)}\n\n`),
   };
+}
+
+/** Several frames as one: they wait together, and go in one write. */
+export function together(type: EventFrame["type"], frames: readonly EventFrame[]): EventFrame {
+  const bytes = new Uint8Array(frames.reduce((sum, frame) => sum + frame.bytes.length, 0));
+  let at = 0;
+  for (const frame of frames) {
+    bytes.set(frame.bytes, at);
+    at += frame.bytes.length;
+  }
+  return { type, bytes };
 }

@@ -139,8 +139,8 @@ interface Watch {
 async function missed(
   events: ApiEvents,
   { topics, since }: Watch,
-): Promise<readonly EventFrame[]> {
-  return since === undefined || !topics.has("bars") ? [] : await events.bars(since);
+): Promise<EventFrame | undefined> {
+  return since === undefined || !topics.has("bars") ? undefined : await events.bars(since);
 }
 
 /** Twelve digits are seconds of the next thirty thousand years. */

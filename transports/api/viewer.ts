@@ -56,11 +56,11 @@ export class Viewer {
   /**
    * The bytes of the stream.
    *
-   * @param missed Frames it begins with.
+   * @param missed What it begins with.
    */
-  async *stream(missed: readonly EventFrame[]): AsyncGenerator<string | Uint8Array, void, void> {
+  async *stream(missed?: EventFrame): AsyncGenerator<string | Uint8Array, void, void> {
     yield `retry: ${RECONNECT_MS}\n\n`;
-    if (missed.length > 0) yield joined(missed);
+    if (missed !== undefined) yield missed.bytes;
     while (!this.#signal.aborted && !this.#behind) {
       const frame = this.#waiting.shift();
       if (frame !== undefined) {
@@ -86,15 +86,4 @@ export class Viewer {
     cancel();
     return what;
   }
-}
-
-/** One write instead of six hundred. */
-function joined(frames: readonly EventFrame[]): Uint8Array {
-  const whole = new Uint8Array(frames.reduce((sum, { bytes }) => sum + bytes.length, 0));
-  let at = 0;
-  for (const { bytes } of frames) {
-    whole.set(bytes, at);
-    at += bytes.length;
-  }
-  return whole;
 }

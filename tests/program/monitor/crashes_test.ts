@@ -1,12 +1,11 @@
 import { assertEquals } from "@std/assert";
-import type { RuntimeEvent } from "../../../actors/mod.ts";
-import { type Crash, Crashes } from "../../../program/monitor/crashes.ts";
+import { type Crash, Crashes, type CrashEvent } from "../../../program/monitor/crashes.ts";
 import { CRASHES_PER_SECOND_MAX } from "../../../program/monitor/limits.ts";
 
 const path = "root/push/sessions/7";
-const CRASHED: RuntimeEvent = { type: "crashed", path, incarnation: 1, error: new Error("boom") };
+const CRASHED: CrashEvent = { type: "crashed", path, incarnation: 1, error: new Error("boom") };
 
-const EVENTS: readonly (readonly [RuntimeEvent, Crash | undefined])[] = [
+const EVENTS: readonly (readonly [CrashEvent, Crash])[] = [
   [CRASHED, { at: 5, kind: "crashed", path, error: "Error: boom", incarnation: 1 }],
   [
     {
@@ -32,9 +31,6 @@ const EVENTS: readonly (readonly [RuntimeEvent, Crash | undefined])[] = [
     { type: "gave_up", path, restarts: 5, withinMs: 10, error: undefined },
     { at: 5, kind: "gave_up", path, error: "", incarnation: null },
   ],
-  [{ type: "started", path }, undefined],
-  [{ type: "stopped", path, exit: { kind: "normal", reason: "done" } }, undefined],
-  [{ type: "dead_letter", path, message: "tick", reason: "stopped" }, undefined],
 ];
 
 for (const [event, told] of EVENTS) {

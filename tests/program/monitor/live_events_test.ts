@@ -56,6 +56,10 @@ function bar(second: number): Bar {
   return { second, platforms: { apns: NOTHING, fcm: NOTHING, webpush: NOTHING } };
 }
 
+function barText(second: number): string {
+  return `event: bar\nid: ${second}\ndata: ${JSON.stringify(bar(second))}\n\n`;
+}
+
 /** Events whose parts are the test's. */
 class World {
   readonly feed = new BarFeed();
@@ -63,6 +67,7 @@ class World {
   readonly clock = new HandClock();
   readonly events: LiveEvents;
   tree: TreeNode = { kind: "system", path: "root", state: "running", children: [] };
+  past: readonly Bar[] = [bar(41), bar(42)];
   looks = 0;
   asked = 0;
   status: () => Promise<unknown> = () => Promise.resolve({ lanes: [] });
@@ -70,7 +75,7 @@ class World {
   constructor() {
     this.events = new LiveEvents({
       feed: this.feed,
-      bars: (since) => Promise.resolve([bar(since), bar(since + 1)]),
+      bars: () => Promise.resolve(this.past),
       status: () => {
         this.asked++;
         return this.status();
@@ -113,16 +118,9 @@ Deno.test("LiveEvents gives each topic to those who watch it, a frame made once 
   world.feed.publish([bar(4), bar(5)]);
   world.clock.pass(6_000);
   await settled();
-  assertEquals(first.seen(), "bar bar status");
-  assertEquals(first.frames.map((frame, place) => frame === second.frames[place]), [
-    true,
-    true,
-    true,
-  ]);
-  assertEquals(
-    text(first.frames[0] ?? bad()),
-    `event: bar\nid: 4\ndata: ${JSON.stringify(bar(4))}\n\n`,
-  );
+  assertEquals(first.seen(), "bar status");
+  assertEquals(first.frames.map((frame, place) => frame === second.frames[place]), [true, true]);
+  assertEquals(text(first.frames[0] ?? bad()), barText(4) + barText(5));
   assertEquals(tree.seen(), "tree");
   const { flow } = world;
   flow.posted();
@@ -172,9 +170,19 @@ Deno.test("LiveEvents asks for the load again when the store could not answer, a
   assertEquals([world.asked, seen()], [2, "status"]);
 });
 
-Deno.test("LiveEvents has the bars of the past as frames with their seconds", async () => {
-  const frames = await new World().events.bars(41);
-  assertEquals(frames.map((frame) => text(frame).split("\n")[1]), ["id: 41", "id: 42"]);
+Deno.test("LiveEvents has the bars of the past with their seconds, and says when there are none", async () => {
+  const world = new World();
+  assertEquals(text(await world.events.bars(41) ?? bad()), barText(41) + barText(42));
+  world.past = [];
+  assertEquals(await world.events.bars(41), undefined);
+});
+
+Deno.test("LiveEvents gives the bars that a sleep of the machine has held back as one frame", () => {
+  const world = new World();
+  const { frames } = world.watch("bars");
+  world.feed.publish(Array.from({ length: 600 }, (_, second) => bar(second)));
+  assertEquals(frames.length, 1);
+  assertEquals(text(frames[0] ?? bad()).match(/\nid: /g)?.length, 600);
 });
 
 Deno.test("LiveEvents refuses who wants bars when the feed is full", () => {

@@ -5,6 +5,7 @@ import {
   type EventFrame,
   eventFrame,
   type EventTopic,
+  together,
 } from "../../../transports/api/event_frame.ts";
 import {
   HEARTBEAT_MS,
@@ -21,14 +22,14 @@ class Feed implements ApiEvents {
   readonly watchers = new Map<(frame: EventFrame) => void, ReadonlySet<EventTopic>>();
   /** What was asked for, and what is answered. */
   readonly asked: number[] = [];
-  past: () => Promise<readonly EventFrame[]> = () => Promise.resolve([]);
+  past: () => Promise<EventFrame | undefined> = () => Promise.resolve(undefined);
 
   subscribe(topics: ReadonlySet<EventTopic>, listener: (frame: EventFrame) => void): () => void {
     this.watchers.set(listener, topics);
     return () => this.watchers.delete(listener);
   }
 
-  bars(since: number): Promise<readonly EventFrame[]> {
+  bars(since: number): Promise<EventFrame | undefined> {
     this.asked.push(since);
     return this.past();
   }
@@ -160,7 +161,7 @@ for (
   const title = `GET /v1/events${query} ${JSON.stringify(headers)}`;
   Deno.test(`${title} => ${topics}, since ${since}`, async () => {
     const feed = new Feed();
-    feed.past = () => Promise.resolve([bar(8), bar(9)]);
+    feed.past = () => Promise.resolve(together("bar", [bar(8), bar(9)]));
     await using world = await ApiWorld.open({ events: feed });
     const watch = await Watch.open(world, query, headers);
     assertEquals([...feed.watchers.values()].map((set) => [...set].join(" ")), [topics]);
@@ -207,13 +208,13 @@ Deno.test("GET /v1/events tells all that is wrong with a request at once", async
 
 Deno.test("GET /v1/events gives what happens while the past is asked for after it, once", async () => {
   const feed = new Feed();
-  const asked = Promise.withResolvers<readonly EventFrame[]>();
+  const asked = Promise.withResolvers<EventFrame>();
   feed.past = () => asked.promise;
   await using world = await ApiWorld.open({ events: feed });
   const opening = Watch.open(world, "?since=8");
   await until(() => feed.asked.length === 1);
   feed.publish(bar(9));
-  asked.resolve([bar(8)]);
+  asked.resolve(bar(8));
   const watch = await opening;
   await watch.has(`retry: 2000\n\n${barText(8)}${barText(9)}`);
   watch.leave();
@@ -297,7 +298,7 @@ async function viewed(frames: readonly EventFrame[]): Promise<readonly string[]>
   const abort = new AbortController();
   const viewer = new Viewer(new HandClock(), abort.signal);
   for (const frame of frames) viewer.add(frame);
-  const reading = Array.fromAsync(viewer.stream([]));
+  const reading = Array.fromAsync(viewer.stream());
   await turn();
   abort.abort();
   const [retry, ...parts] = await reading;
