@@ -159,8 +159,10 @@ export class BarChart {
     const start = performance.now();
     const { from, to, step, bars } = this.#picture;
     const seconds = bars.map((_, place) => from + place * step);
-    // The library asks for scales and axes again, and the hook paints.
-    this.#plot.setData([seconds.length === 0 ? [to] : seconds, seconds.map(() => 0)]);
+    // The library asks for scales and axes again, and the hook paints, before this returns.
+    this.#plot.batch(() => {
+      this.#plot.setData([seconds.length === 0 ? [to] : seconds, seconds.map(() => 0)]);
+    });
     this.element.dataset["draws"] = String(++this.#draws);
     performance.measure(MEASURE, { start, end: performance.now() });
     if (this.#draws % MEASURES_MAX === 0) performance.clearMeasures(MEASURE);
@@ -195,7 +197,7 @@ export class BarChart {
         grid: { show: false },
         ticks: { stroke: grid, width: 1, size: 5 },
         gap: 4,
-        splits: () => [...this.#times()],
+        splits: (plot) => [...this.#times(plot)],
         values: (_, seconds) => seconds.map((second) => this.#timeText(second)),
       }, {
         size: AXIS_LEFT_PX,
@@ -217,10 +219,12 @@ export class BarChart {
     return Array.from({ length: Math.round(top / line) + 1 }, (_, place) => place * line);
   }
 
-  #times() {
+  /** @param {uPlot} plot */
+  #times({ width }) {
     const { from, to } = this.#picture ?? { from: 0, to: 1 };
     const offset = -60 * new Date(from * 1_000).getTimezoneOffset();
-    const widthPx = this.#plot.over.clientWidth;
+    // Not what the page has measured: that changes after the axes are asked for.
+    const widthPx = width - AXIS_LEFT_PX;
     // A label at the very edge would be cut.
     const margin = (to - from) * 20 / Math.max(1, widthPx);
     return timeLabels({ from, to, widthPx, offset })

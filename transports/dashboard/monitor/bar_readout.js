@@ -42,10 +42,15 @@ export class BarReadout {
 
   constructor() {
     this.element = h(
-      "section",
-      { class: "bar-readout", "aria-label": "Exact numbers" },
+      "div",
+      { class: "bar-readout" },
       this.#when,
-      this.#table(),
+      // Numbers of a day may be wider than a phone.
+      h(
+        "div",
+        { class: "readout-scroll", role: "region", "aria-label": "Exact numbers", tabindex: "0" },
+        this.#table(),
+      ),
     );
   }
 

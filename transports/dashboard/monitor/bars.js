@@ -99,8 +99,10 @@ export class LiveBars {
    * @returns {void}
    */
   begin({ to, bars }) {
-    for (const bar of bars) this.take(bar);
     this.#moveTo(to - 1);
+    const oldest = (this.#newest ?? 0) - LIVE_SECONDS;
+    // The stream may have been faster, and its window is further on.
+    for (const bar of bars) if (bar.second > oldest) this.take(bar);
   }
 
   /**

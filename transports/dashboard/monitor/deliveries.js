@@ -22,16 +22,7 @@
 import { ApiError } from "./api.js";
 import { BarChart } from "./bar_chart.js";
 import { BarReadout, sentence, unit, whenText } from "./bar_readout.js";
-import {
-  answeredPicture,
-  barAt,
-  failures,
-  LiveBars,
-  partOf,
-  retries,
-  stacked,
-  summed,
-} from "./bars.js";
+import { answeredPicture, barAt, ended, LiveBars, partOf, retries, summed } from "./bars.js";
 import { fill, h } from "./dom.js";
 import { followEvents } from "./event_stream.js";
 import { clock, OUTCOME_NAMES, OUTCOMES, PLATFORM_NAMES, PLATFORMS, whole } from "./format.js";
@@ -44,6 +35,7 @@ import { button, table, viewHead } from "./parts.js";
  * @typedef {import("./bars.js").Span} Span
  * @typedef {import("./bars.js").Stacking} Stacking
  * @typedef {import("./main.js").Context} Context
+ * @typedef {import("./format.js").Platform | import("./format.js").Outcome} Part
  */
 
 /** How often stored bars are asked for again. */
@@ -87,6 +79,8 @@ class Deliveries {
   #readout = new BarReadout();
   #figures = new DeliveryFigures();
   #lanes = new PausedLanes();
+  /** @type {readonly { readonly name: Part, readonly item: HTMLElement, readonly place: HTMLElement }[]} */
+  #parts = [];
   #legend = h("ul", { class: "bar-legend", "aria-label": "Parts of the bars, with their sums" });
   #caption = h("p", { class: "bar-caption small" });
   #behind = h("span", { class: "behind" });
@@ -118,6 +112,13 @@ class Deliveries {
       viewHead(
         "Deliveries",
         "Every recipient whose delivery ended, in the second in which it did.",
+        choice(
+          "by",
+          "Parts of the bars",
+          STACKINGS,
+          this.#stacking,
+          (stacking) => this.#choose({ stacking }),
+        ),
         choice("span", "Time shown", SPANS, this.#span, (span) => this.#choose({ span })),
         this.#pause,
       ),
@@ -146,18 +147,7 @@ class Deliveries {
     return h(
       "section",
       { class: "card bars", "aria-label": "Bars" },
-      h(
-        "div",
-        { class: "bars-head" },
-        this.#legend,
-        choice(
-          "by",
-          "Parts of the bars",
-          STACKINGS,
-          this.#stacking,
-          (stacking) => this.#choose({ stacking }),
-        ),
-      ),
+      this.#legend,
       h("div", { class: "bar-stage" }, this.#chart.element, this.#empty),
       h("div", { class: "bar-foot" }, this.#caption, this.#behind),
       this.#readout.element,
@@ -190,8 +180,9 @@ class Deliveries {
   /** @param {{ readonly span?: Span, readonly stacking?: Stacking }} change */
   #choose({ span = this.#span, stacking = this.#stacking }) {
     if (span !== this.#span) {
-      this.#paused = this.#stored = undefined;
+      this.#stored = undefined;
       this.#old.stored = false;
+      this.#setPaused(undefined);
     }
     this.#span = span;
     this.#stacking = stacking;
@@ -276,36 +267,30 @@ class Deliveries {
 
   #makeLegend() {
     const names = this.#stacking === "platform" ? PLATFORMS : OUTCOMES;
-    fill(
-      this.#legend,
-      names.map((name) =>
-        h(
-          "li",
-          { dataset: { part: name } },
-          h("span", { class: "swatch", dataset: { of: name } }),
-          nameOf(name),
-          " ",
-          h("span", { class: "sum" }),
-        )
-      ),
-    );
+    this.#parts = names.map((name) => {
+      const place = h("span", { class: "sum" });
+      const swatch = h("span", { class: "swatch", dataset: { of: name } });
+      const item = h(
+        "li",
+        { dataset: { part: name } },
+        h("span", {}, swatch, nameOf(name)),
+        " ",
+        place,
+      );
+      return { name, item, place };
+    });
+    fill(this.#legend, this.#parts.map(({ item }) => item));
   }
 
   /** @param {Picture} picture */
   #sumUp(picture) {
     const sums = summed(picture);
-    for (const item of this.#legend.children) {
-      const name = stacked(picture, this.#stacking).names.find((one) =>
-        one === item.getAttribute("data-part")
-      );
-      const place = item.querySelector(".sum");
-      if (name === undefined || place === null) continue;
+    for (const { name, item, place } of this.#parts) {
       const value = partOf(sums, name);
-      item.setAttribute("data-value", String(value));
+      item.dataset["value"] = String(value);
       fill(place, whole(value));
     }
-    const { tried } = failures(sums);
-    this.#empty.hidden = tried + partOf(sums, "cancelled") + retries(sums) > 0;
+    this.#empty.hidden = ended(sums) + retries(sums) > 0;
   }
 
   /** @param {import("./bar_chart.js").Cause} cause */
@@ -323,12 +308,17 @@ class Deliveries {
   }
 
   #togglePause() {
-    this.#paused = this.#paused === undefined ? this.#picture : undefined;
+    this.#setPaused(this.#paused === undefined ? this.#picture : undefined);
     const paused = this.#paused !== undefined;
-    fill(this.#pause, paused ? "Resume" : "Pause");
-    this.#pause.setAttribute("aria-pressed", String(paused));
     this.#context.announce(paused ? "The picture is paused." : "The picture is live again.");
     this.#ask();
+  }
+
+  /** @param {Picture | undefined} picture The one that is to stand, if any. */
+  #setPaused(picture) {
+    this.#paused = picture;
+    fill(this.#pause, picture === undefined ? "Pause" : "Resume");
+    this.#pause.setAttribute("aria-pressed", String(picture !== undefined));
   }
 
   /** The rows stand as they are when they are asked for: nobody reads or copies a table that moves. */
@@ -387,7 +377,7 @@ function captionOf(picture, line, old) {
   return `A bar every ${unit(picture)}, a line every ${whole(line)}, ${state}`;
 }
 
-/** @param {import("./format.js").Platform | import("./format.js").Outcome} name */
+/** @param {Part} name */
 function nameOf(name) {
   switch (name) {
     case "apns":
@@ -423,9 +413,8 @@ function chosen(options, value) {
  */
 function choice(name, label, options, value, onChoose) {
   return h(
-    "fieldset",
-    { class: "choice" },
-    h("legend", { class: "for-readers" }, label),
+    "div",
+    { class: "choice", role: "radiogroup", "aria-label": label },
     options.map(([one, text]) =>
       h(
         "label",
