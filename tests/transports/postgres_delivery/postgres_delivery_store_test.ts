@@ -9,6 +9,7 @@ import {
   StoreError,
   StoreOpenError,
 } from "../../../transports/postgres_delivery/mod.ts";
+import { SECOND, tallyAt, wholeHistory } from "../../conformance/delivery_history.ts";
 import { DeliveryWorld, deviceOf, NEWS, NONE } from "../../conformance/delivery_world.ts";
 import { WallClock } from "../../conformance/store_world.ts";
 import { startPostgres } from "../../support/postgres_server.ts";
@@ -44,6 +45,20 @@ async function run(url: string, statement: ReturnType<typeof sql>): Promise<void
   await postgres.query("change a table", statement);
 }
 
+/** An app with two devices, and rows of a notification to one and of a later one to a token of the same number. */
+const FIRST_VERSION = [
+  sql`INSERT INTO app (name, version, credentials) VALUES (${NEWS}, 1, '{}')`,
+  sql`INSERT INTO device (app_id, platform, registered_at, id, address)
+    VALUES (1, 0, 0, ${deviceOf(1)}, 'a'), (1, 0, 0, ${deviceOf(2)}, 'b')`,
+  sql`INSERT INTO notification (id, app_id, digest, direct, send_at, expires_at, state)
+    VALUES ('to devices', 1, '', false, 0, 0, 'sending'), ('to tokens', 1, '', true, 0, 0, 'sending')`,
+  sql`INSERT INTO delivery (seq, number, at, status, attempts, platform, outcome, address, reason)
+    VALUES (1, 1, 0, 400, 1, 0, 2, 'a', 'of the device'), (2, 1, 0, 400, 1, 0, 2, 't', 'of a token')`,
+  sql`INSERT INTO tally (at, platform, retries, delivered, token_invalid, rejected, expired, failed,
+      cancelled, notification, app)
+    VALUES (${SECOND * 1_000}, 0, 0, 0, 0, 1, 0, 0, 0, 'to devices', ${NEWS})`,
+];
+
 Deno.test("openPostgresDeliveryStore() refuses a schema that was not migrated", async () => {
   const error = await assertRejects(
     () => openPostgresDeliveryStore({ url: server.freshUrl() }),
@@ -62,6 +77,21 @@ Deno.test("openPostgresDeliveryStore() refuses a schema of a newer program", asy
     "schema version 9 was written by a newer version of this program, which knows 2",
   );
   assertEquals(error.code, "newer_schema");
+});
+
+Deno.test("tables of the first version keep their last outcomes, and their log is counted from its beginning", async () => {
+  const url = server.freshUrl();
+  await migrate({ url }, [{ ...DELIVERY_PART, migrations: DELIVERY_PART.migrations.slice(0, 1) }]);
+  for (const statement of FIRST_VERSION) await run(url, statement);
+  assertEquals(await migrate({ url }, [DELIVERY_PART]), [{ part: "delivery", from: 1, to: 2 }]);
+  await using world = await openWorld(url);
+  const outcomes = await world.store.lastOutcomes([deviceOf(1), deviceOf(2)]);
+  assertEquals(outcomes.map((row) => row?.reason), ["of the device", undefined]);
+  assertEquals(await world.store.sinkPosition("history", "tallies"), 0);
+  world.clock.nowMs = SECOND * 1_000;
+  await world.store.addToHistory(await world.store.talliesAfter(0, 9));
+  const history = await wholeHistory(world);
+  assertEquals(history.map(({ second, outcomes }) => [second, outcomes.rejected]), [[SECOND, 1]]);
 });
 
 Deno.test("openPostgresDeliveryStore() ends nobody's leases", async () => {
@@ -83,6 +113,7 @@ const WRONG = [
   [sql`UPDATE delivery SET outcome = 9`, 'table "delivery": its column "outcome"'],
   [sql`UPDATE campaign SET body = 'no'`, 'table "campaign": its column "body"'],
   [sql`UPDATE notification SET state = 'asleep'`, 'table "notification": its column "state"'],
+  [sql`UPDATE history SET platform = 7`, 'table "history": its column "platform"'],
 ] as const;
 
 Deno.test("a row that this program did not write is an error that names table and column", async () => {
@@ -97,6 +128,7 @@ Deno.test("a row that this program did not write is an error that names table an
     const row = { number: 1, address: "a", outcome: "rejected", status: 1, reason: "" } as const;
     const rows = [{ ...row, registeredBefore: undefined }];
     await world.commit(batch, { outcomes: { ...NONE, rejected: 1 }, rows });
+    await world.store.addToHistory(await world.store.talliesAfter(0, 9));
     await run(url, statement);
     const error = await assertRejects(
       async () => {
@@ -104,6 +136,7 @@ Deno.test("a row that this program did not write is an error that names table an
         await world.store.device(deviceOf(1));
         await world.store.rowsAfter(0, 9);
         await world.store.notification(id);
+        await wholeHistory(world);
       },
       StoreError,
       expected,
@@ -238,6 +271,23 @@ Deno.test("submit() and commit() count once what is repeated because its answer 
   const { total, delivered } = await counts() ?? {};
   assertEquals([total, delivered], [1, 1]);
   assertEquals((await world.store.talliesAfter(0, 9)).length, 1);
+});
+
+Deno.test("addToHistory() counts once what is repeated because its answer was lost", async () => {
+  const url = await freshSchema();
+  await using world = await openWorld(url);
+  await using far = await FarStore.open(url);
+  // The far store goes by the clock of the machine.
+  world.clock.nowMs = Date.now();
+  const tallies = [tallyAt(1, world.now), tallyAt(2, world.now)];
+  const add = () => far.store.addToHistory(tallies);
+  const counted = async () => {
+    const slots = await wholeHistory(world);
+    return slots.reduce((sum, { outcomes }) => sum + outcomes.delivered, 0);
+  };
+  await far.lose("COMMIT", add, async () => await counted() === 2);
+  await world.store.addToHistory(tallies);
+  assertEquals(await counted(), 2);
 });
 
 const UNREADABLE = ["no", "{}", "[1]", "[]"];
