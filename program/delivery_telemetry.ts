@@ -53,6 +53,8 @@ export class DeliveryTelemetry implements DeliveryObserver {
         this.#metrics.paused(platform);
         return this.#log.error("app_paused", { app, platform, reason });
       }
+      case "certificates":
+        return this.#metrics.certificates(event.platform, event.endsAt);
       case "batch_lost":
         this.#metrics.batchLost();
         return this.#log.warn("batch_lost", { reason: event.reason });

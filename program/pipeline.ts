@@ -32,6 +32,7 @@ import { fcmProvider } from "../transports/fcm/mod.ts";
 import type { HttpConnection } from "../transports/http2/exchange.ts";
 import type { Connect } from "../transports/provider/connect.ts";
 import { EndpointPolicy, pushServiceConnect, webPushProvider } from "../transports/webpush/mod.ts";
+import { watchCertificates } from "./certificate_watch.ts";
 import { lazyEncryption } from "./lazy_encryption.ts";
 import { measuredConnect } from "./measured_connect.ts";
 import { platformParts, type Providers } from "./platforms.ts";
@@ -176,6 +177,7 @@ export class Pipeline implements AsyncDisposable {
       }),
     );
     this.#bars = this.#refs.sinks.bars;
+    this.#watchCertificates();
   }
 
   /** Shows what other nodes deliver, and delivers nothing: instead of `start`, for a node that serves the API alone. */
@@ -184,6 +186,7 @@ export class Pipeline implements AsyncDisposable {
     const owner = system ?? this.#resources.use(new System());
     const { feed } = this;
     this.#bars = await owner.start("bars", barsTree({ store, feed, allNodes: true, observer }));
+    this.#watchCertificates();
   }
 
   /**
@@ -228,6 +231,16 @@ export class Pipeline implements AsyncDisposable {
         ...(webPushConnections === undefined ? {} : { connectionsMax: webPushConnections }),
       }),
     };
+  }
+
+  #watchCertificates(): void {
+    const { store, observer = DEAF } = this.#options;
+    this.#resources.use(watchCertificates({
+      store,
+      tell: (endsAt) => {
+        observer.delivery.record({ kind: "certificates", platform: "apns", endsAt });
+      },
+    }));
   }
 
   #wake(): void {

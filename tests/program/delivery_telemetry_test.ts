@@ -55,6 +55,10 @@ const ROWS: readonly (readonly [
   line?: Readonly<Record<string, string | number>>,
 ])[] = [
   [
+    { kind: "certificates", platform: "apns", endsAt: 1_900_000_000_500 },
+    { 'certificate_expiry_timestamp_seconds{platform="apns"}': 1_900_000_000.5 },
+  ],
+  [
     { kind: "submitted", app: "shop" },
     { notifications_total: 1 },
     { level: "debug", event: "notification_accepted", app: "shop" },
@@ -244,4 +248,12 @@ Deno.test("DeliveryTelemetry.record() has no series for what providers invent, a
     [answers("5xx")]: 100,
   });
   assertEquals(lines.length, 20);
+});
+
+Deno.test("DeliveryTelemetry.record() takes the end of a certificate back when no app has one any more", async () => {
+  const { changes } = await effects(
+    { kind: "certificates", platform: "apns", endsAt: 1_900_000_000_000 },
+    { kind: "certificates", platform: "apns", endsAt: undefined },
+  );
+  assertEquals(changes, {});
 });

@@ -94,6 +94,7 @@ export class DeliveryMetrics {
   readonly #connectFailures;
   readonly #circuits;
   readonly #pauses;
+  readonly #certificates;
   readonly #batchesLost;
   readonly #setAside;
   readonly #sinkFailures;
@@ -143,6 +144,11 @@ export class DeliveryMetrics {
       [...["platform", "state"] as const],
     );
     this.#pauses = each("lane_pauses_total", "Apps stopped on a platform until a person helps.");
+    this.#certificates = series.gauge(
+      "certificate_expiry_timestamp_seconds",
+      "When the first certificate of an app ends, in seconds since 1970; absent while there is none.",
+      ["platform"],
+    );
     this.#batchesLost = counter("batches_lost_total", "Batches that ended without a result.");
     this.#setAside = counter("entries_set_aside_total", "Entries nobody can use, kept for people.");
     this.#sinkFailures = counter("sink_failures_total", "Pages of rows a sink did not take.");
@@ -219,6 +225,12 @@ export class DeliveryMetrics {
   /** An app was stopped on a platform. */
   paused(platform: MetricPlatform): void {
     this.#pauses.inc({ platform });
+  }
+
+  /** The first certificate of an app ends then, in milliseconds since 1970, or there is none. */
+  certificates(platform: MetricPlatform, endsAt: number | undefined): void {
+    if (endsAt === undefined) this.#certificates.remove({ platform });
+    else this.#certificates.set({ platform }, endsAt / 1_000);
   }
 
   /** A batch ended without a result. */

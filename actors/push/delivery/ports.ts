@@ -232,6 +232,12 @@ export type DeliveryEvent =
     readonly platform: Platform;
     readonly reason: string;
   }
+  /** The first certificate of any app ends then, in milliseconds since 1970; `undefined` when no app has one. */
+  | {
+    readonly kind: "certificates";
+    readonly platform: Platform;
+    readonly endsAt: number | undefined;
+  }
   | { readonly kind: "batch_lost"; readonly reason: string }
   | { readonly kind: "dead_letter"; readonly source: string; readonly reason: string }
   | { readonly kind: "sink_failed"; readonly sink: string; readonly reason: string }
