@@ -144,6 +144,8 @@ export interface IdleCost {
   readonly wokenHeapBytesEach: number;
   /** Until all were ready. */
   readonly startMs: number;
+  /** Reading the live tree with all of them in one pool, the median of a hundred readings. */
+  readonly treeMs: number;
   /** Until all had ended. */
   readonly stopMs: number;
 }
@@ -185,6 +187,7 @@ export async function idleCost(count: number, collect: () => void): Promise<Idle
   const wokenHeap = heap();
   const listBytes = 8 * count;
   children.length = 0;
+  const treeMs = readingMs(system, count);
   const stoppedAt = performance.now();
   await system.stop();
   return {
@@ -192,6 +195,16 @@ export async function idleCost(count: number, collect: () => void): Promise<Idle
     heapBytesEach: (idleHeap - before - listBytes) / count,
     wokenHeapBytesEach: (wokenHeap - before - listBytes) / count,
     startMs,
+    treeMs,
     stopMs: performance.now() - stoppedAt,
   };
+}
+
+function readingMs(system: System, count: number): number {
+  const times = Array.from({ length: 100 }, () => {
+    const readAt = performance.now();
+    if (!JSON.stringify(system.tree()).includes(`"size":${count}`)) throw new Error("No pool");
+    return performance.now() - readAt;
+  });
+  return times.toSorted((a, b) => a - b)[50] ?? NaN;
 }
