@@ -85,5 +85,5 @@ export const SEARCH_CHARS_MAX = 100;
 /** Notifications that one call of a search reads at most; where the next one goes on it says. */
 export const SEARCH_READ_MAX = 5_000;
 
-/** Notifications a search reads at once, with all they say. */
-export const SEARCH_STEP = 500;
+/** Notifications a search reads at once, with all they say: as many as a page without a limit has. */
+export const SEARCH_STEP = 100;

@@ -100,7 +100,7 @@ Deno.test("GET /v1/notifications reads 5,000 notifications at most, lets the loo
     JSON.parse(await world.ok("GET", `/v1/notifications?search=NEEDLE${query}`));
   const before = world.breaths;
   const none = await find("");
-  assertEquals([none.notifications, world.breaths - before], [[], 9]);
+  assertEquals([none.notifications, world.breaths - before], [[], 49]);
   const rest = await find(`&after=${none.next}`);
   assertEquals(rest.notifications.map(({ id }: { readonly id: string }) => id), [first]);
   assertEquals(rest.next, null);
