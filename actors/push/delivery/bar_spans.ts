@@ -16,11 +16,11 @@ import { type Outcome, OUTCOMES, type Platform } from "./records.ts";
 import type { Bar, PlatformBar } from "./sinks/monitor.ts";
 import type { HistorySlot } from "./store.ts";
 
-/** The spans, from the shortest. */
-export const BAR_SPANS = ["ten_minutes", "hour", "day"] as const;
+/** How far back bars are asked for. */
+export type BarSpan = "ten_minutes" | "hour" | "day";
 
-/** One of {@link BAR_SPANS}. */
-export type BarSpan = typeof BAR_SPANS[number];
+/** The spans, from the shortest. */
+const BAR_SPANS = ["ten_minutes", "hour", "day"] as const satisfies readonly BarSpan[];
 
 /** The seconds of a span and of its steps: some hundreds of bars in each, a screen's width. */
 const LENGTHS: Readonly<Record<BarSpan, { readonly seconds: number; readonly step: number }>> = {
