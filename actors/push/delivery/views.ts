@@ -266,8 +266,7 @@ export function deviceView(device: Device, last: DeliveryRow | undefined): Devic
     ...{ id, app, platform, address, user, tags, state },
     registeredAt: time(registeredAt),
     reason,
-    // A device that was removed and came back under another app has no past there.
-    lastOutcome: last === undefined || last.app !== app ? null : lastOutcomeView(last),
+    lastOutcome: last === undefined ? null : lastOutcomeView(last),
   };
 }
 
