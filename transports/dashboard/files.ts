@@ -31,6 +31,9 @@ import devicesMonitor from "./monitor/devices.js" with { type: "text" };
 import domMonitor from "./monitor/dom.js" with { type: "text" };
 import eventStreamMonitor from "./monitor/event_stream.js" with { type: "text" };
 import formatMonitor from "./monitor/format.js" with { type: "text" };
+import askMonitor from "./monitor/ask.js" with { type: "text" };
+import keyedMonitor from "./monitor/keyed.js" with { type: "text" };
+import pollMonitor from "./monitor/poll.js" with { type: "text" };
 import mainMonitor from "./monitor/main.js" with { type: "text" };
 import nodesMonitor from "./monitor/nodes.js" with { type: "text" };
 import notificationMonitor from "./monitor/notification.js" with { type: "text" };
@@ -38,6 +41,8 @@ import notificationsMonitor from "./monitor/notifications.js" with { type: "text
 import partsMonitor from "./monitor/parts.js" with { type: "text" };
 import pausedLanesMonitor from "./monitor/paused_lanes.js" with { type: "text" };
 import tourMonitor from "./monitor/tour.js" with { type: "text" };
+import listsCss from "./monitor/lists.css" with { type: "text" };
+import nodesCss from "./monitor/nodes.css" with { type: "text" };
 import monitorCss from "./monitor/monitor.css" with { type: "text" };
 import pageJs from "./page.js" with { type: "text" };
 import styleCss from "./style.css" with { type: "text" };
@@ -62,6 +67,7 @@ const JAVASCRIPT = "text/javascript; charset=utf-8";
 const MONITOR_MODULES = {
   api: apiMonitor,
   apps: appsMonitor,
+  ask: askMonitor,
   bar_chart: barChartMonitor,
   bar_readout: barReadoutMonitor,
   bar_scale: barScaleMonitor,
@@ -73,12 +79,14 @@ const MONITOR_MODULES = {
   dom: domMonitor,
   event_stream: eventStreamMonitor,
   format: formatMonitor,
+  keyed: keyedMonitor,
   main: mainMonitor,
   nodes: nodesMonitor,
   notification: notificationMonitor,
   notifications: notificationsMonitor,
   parts: partsMonitor,
   paused_lanes: pausedLanesMonitor,
+  poll: pollMonitor,
   tour: tourMonitor,
   uplot: uplotJs,
 };
@@ -91,6 +99,8 @@ export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/", contentType: HTML, body: indexHtml },
   { path: "/monitor/monitor.css", contentType: CSS, body: monitorCss },
   { path: "/monitor/deliveries.css", contentType: CSS, body: deliveriesCss },
+  { path: "/monitor/lists.css", contentType: CSS, body: listsCss },
+  { path: "/monitor/nodes.css", contentType: CSS, body: nodesCss },
   { path: "/monitor/uplot.css", contentType: CSS, body: uplotCss },
   ...Object.entries(MONITOR_MODULES).map(([name, body]) => ({
     path: `/monitor/${name}.js`,

@@ -12,7 +12,7 @@
  * when the node does not answer, and is marked as old.
  *
  * For tests and scripts, on `.deliveries`: `data-span`, `data-stacking`, `data-paused` and `data-old` (`yes` or
- * `no`), `data-from` and `data-to` (the picture's seconds). `[data-figure]` has the exact number of a figure
+ * `no`), `data-from` and `data-to` (the picture's seconds), `data-ended` (what ended in them). `[data-figure]` has the exact number of a figure
  * in `data-value` (`rate`, `delivered`, `failed`, `tried`, `retries`, `waiting`, `leased`), `[data-part]` the sum of a
  * part of the picture. More are at the chart and at the exact numbers.
  *
@@ -169,10 +169,14 @@ class Deliveries {
 
   /** @param {import("./event_stream.js").Frame} frame */
   #take({ type, data }) {
-    if (type === "bar") this.#live.take(data);
+    if (type === "bar") this.#live.take(/** @type {import("./bars.js").Bar} */ (data));
     if (type === "status") {
-      this.#figures.takeStatus(data);
-      this.#lanes.show(data.lanes);
+      const status = /** @type {import("./delivery_figures.js").Status & {
+         *   readonly lanes: readonly import("./paused_lanes.js").Lane[],
+         * }} */
+        (data);
+      this.#figures.takeStatus(status);
+      this.#lanes.show(status.lanes);
     }
     this.#ask();
   }
@@ -290,6 +294,7 @@ class Deliveries {
       item.dataset["value"] = String(value);
       fill(place, whole(value));
     }
+    this.#root.dataset["ended"] = String(ended(sums));
     this.#empty.hidden = ended(sums) + retries(sums) > 0;
   }
 

@@ -27,7 +27,7 @@ const FRAME_CHARS_MAX = 4_000_000;
 /**
  * A frame: what it is about, and its data.
  *
- * @typedef {{ readonly type: string, readonly id: string, readonly data: any }} Frame
+ * @typedef {{ readonly type: string, readonly id: string, readonly data: unknown }} Frame
  *
  * How the stream is: `waiting` for its first frame, `live`, or `lost` and being asked for again.
  * @typedef {"waiting" | "live" | "lost"} StreamState
