@@ -169,6 +169,8 @@ class Assembly implements Node {
     this.#pipeline = await openNodePipeline(settings, {
       ...{ system, telemetry, node: this.id, tracer: this.#parts.tracer },
     });
+    const { store } = this.#pipeline;
+    telemetry.metrics.delivery.watchLanes(() => inTime(store.lanes()));
     if (this.#has("delivery")) await this.#pipeline.pipeline.start();
     else if (this.#has("api") && isShared(settings)) await this.#pipeline.pipeline.watch();
     await this.#join();

@@ -63,6 +63,18 @@ export interface ProviderAnswers {
   readonly count: number;
 }
 
+/** How full a lane is. */
+export interface MetricLane {
+  /** Its platform. */
+  readonly platform: MetricPlatform;
+  /** Batches that wait. */
+  readonly waiting: number;
+  /** Batches that a node works on. */
+  readonly leased: number;
+  /** Set while it is stopped until a person helps. */
+  readonly pause: object | undefined;
+}
+
 /** Bounds of a batch's time in seconds: some milliseconds on loopback, minutes through a throttled connection. */
 const BATCH_BUCKETS_SECONDS = [
   ...[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
@@ -95,10 +107,13 @@ export class DeliveryMetrics {
   readonly #circuits;
   readonly #pauses;
   readonly #certificates;
+  readonly #queueBatches;
+  readonly #lanesPaused;
   readonly #batchesLost;
   readonly #setAside;
   readonly #sinkFailures;
   readonly #sourceFailures;
+  #lanes: () => Promise<readonly MetricLane[]> = () => Promise.resolve([]);
 
   /** Makes all series, at 0, but those of answers. */
   constructor(series: Series, reasons: ProviderReasons) {
@@ -149,6 +164,16 @@ export class DeliveryMetrics {
       "When the first certificate of an app ends, in seconds since 1970; absent while there is none.",
       ["platform"],
     );
+    this.#queueBatches = series.gauge(
+      "queue_batches",
+      "Batches in the queue, the same at every node of a store: waiting, or leased to a node.",
+      [...["platform", "state"] as const],
+    );
+    this.#lanesPaused = series.gauge(
+      "lanes_paused",
+      "Apps stopped on a platform now, the same at every node of a store.",
+      ["platform"],
+    );
     this.#batchesLost = counter("batches_lost_total", "Batches that ended without a result.");
     this.#setAside = counter("entries_set_aside_total", "Entries nobody can use, kept for people.");
     this.#sinkFailures = counter("sink_failures_total", "Pages of rows a sink did not take.");
@@ -162,6 +187,27 @@ export class DeliveryMetrics {
       this.#connections.set({ platform }, 0);
       this.#batches.zero({ platform });
       this.#queueDelay.zero({ platform });
+    }
+  }
+
+  /** Where the lanes are asked for; nowhere before. */
+  watchLanes(lanes: () => Promise<readonly MetricLane[]>): void {
+    this.#lanes = lanes;
+  }
+
+  /** Asks for the lanes, for a look at the metrics; without an answer none is shown, instead of an old one. */
+  async refresh(): Promise<void> {
+    const lanes = await this.#lanes().catch(() => undefined);
+    this.#queueBatches.reset();
+    this.#lanesPaused.reset();
+    if (lanes === undefined) return;
+    for (const platform of PLATFORMS) {
+      const own = lanes.filter((lane) => lane.platform === platform);
+      const sum = (count: (lane: MetricLane) => number) =>
+        own.reduce((total, lane) => total + count(lane), 0);
+      this.#queueBatches.set({ platform, state: "waiting" }, sum(({ waiting }) => waiting));
+      this.#queueBatches.set({ platform, state: "leased" }, sum(({ leased }) => leased));
+      this.#lanesPaused.set({ platform }, sum(({ pause }) => pause === undefined ? 0 : 1));
     }
   }
 

@@ -298,8 +298,9 @@ export class Metrics {
   }
 
   /** All series in the Prometheus text format, version 0.0.4. */
-  text(): Promise<string> {
-    return this.#series.text();
+  async text(): Promise<string> {
+    await this.delivery.refresh();
+    return await this.#series.text();
   }
 }
 

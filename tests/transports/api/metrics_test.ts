@@ -144,3 +144,33 @@ Deno.test({
     assertEquals(/^process_resident_memory_bytes [1-9]\d{6,}$/m.test(text), true);
   },
 });
+
+Deno.test("Metrics.text() sums lanes by platform, and shows none while they are not known", async () => {
+  const metrics = new Metrics();
+  const pause = { reason: "BadCertificate" };
+  const shown = async () => {
+    const all = await samples(metrics);
+    return [...all].filter(([name]) => /^(queue_batches|lanes_paused)/.test(name));
+  };
+  metrics.delivery.watchLanes(() =>
+    Promise.resolve([
+      { platform: "apns", waiting: 3, leased: 1, pause: undefined },
+      { platform: "apns", waiting: 40, leased: 0, pause },
+      { platform: "fcm", waiting: 0, leased: 16, pause: undefined },
+    ])
+  );
+  const expected: readonly (readonly [string, number])[] = [
+    ['queue_batches{platform="apns",state="waiting"}', 43],
+    ['queue_batches{platform="apns",state="leased"}', 1],
+    ['queue_batches{platform="fcm",state="waiting"}', 0],
+    ['queue_batches{platform="fcm",state="leased"}', 16],
+    ['queue_batches{platform="webpush",state="waiting"}', 0],
+    ['queue_batches{platform="webpush",state="leased"}', 0],
+    ['lanes_paused{platform="apns"}', 1],
+    ['lanes_paused{platform="fcm"}', 0],
+    ['lanes_paused{platform="webpush"}', 0],
+  ];
+  assertEquals(await shown(), expected.map(([name, value]) => [name, value]));
+  metrics.delivery.watchLanes(() => Promise.reject(new Error("The store is away")));
+  assertEquals(await shown(), []);
+});
