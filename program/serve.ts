@@ -26,6 +26,7 @@ import { DRAIN_MS } from "./processes/limits.ts";
 import { ownCommand } from "./processes/own_command.ts";
 import { runParent } from "./processes/parent.ts";
 import { listening, StartError } from "./start_error.ts";
+import { openTracing } from "./tracing.ts";
 import { VERSION } from "./version.ts";
 
 const CLOCK = { now: () => performance.now(), wallNow: () => Date.now() };
@@ -113,6 +114,8 @@ async function serveAsChild(settings: Settings, role: ChildRole, log: Log): Prom
 
 async function serveAsParent(settings: Settings, voice: ServeVoice, log: Log): Promise<number> {
   const { processes = 1, data } = settings;
+  // Here a runtime that must not trace so is one sentence; its children would each end with it, again and again.
+  await openTracing(settings);
   // Made before there are children, which would all make their own.
   const keys = loadEndpointKeys(data, settings.cryptoKeys);
   if (keys.kind === "failed") throw new StartError(`data: ${keys.problem}`, 1);
