@@ -9,6 +9,7 @@ import { type ExportedSpan, OtlpCollector, tracedEnv } from "../support/otlp_col
 import { PushClient } from "../support/push_client.ts";
 import { opaqueBody, post } from "../support/sender.ts";
 import { Service, ServiceStartError } from "../support/service.ts";
+import { ENGINES, startEngine } from "../support/shared_engine.ts";
 
 /** Letters no other text has. */
 const CANARY = "canary7Zq";
@@ -167,6 +168,52 @@ Deno.test("A message is one trace from its post to its acknowledgement, on the n
   }
 });
 
+for (const name of ENGINES) {
+  Deno.test(`Two nodes on ${name} add to the same traces, whoever did which step`, async () => {
+    await using collector = new OtlpCollector();
+    await using engine = await startEngine(name);
+    const shared = ["--store", await engine.freshStore(), "--node-port", "0"];
+    const env = (service: string) => ({ ...collector.env, OTEL_SERVICE_NAME: service });
+    await using world = await CampaignService.open({
+      env: env("front"),
+      flags: [...shared, "--roles", "endpoint,api"],
+    });
+    const front = world.service;
+    const keys = ["--crypto-keys-file", `${front.dataDir}/endpoint-keys`];
+    const url = `http://127.0.0.1:${front.endpointPort}`;
+    const roles = ["--roles", "devices,delivery", "--endpoint-url", url];
+    await using back = await Service.start({
+      env: env("back"),
+      flags: [...world.trust, ...shared, ...keys, ...roles],
+    });
+    await world.register("shop", Array.from({ length: 60 }, (_, number) => number));
+    const id = await submit(world);
+    await world.ended(id, END_MS);
+    await using device = await PushClient.connect(back.deviceUrl);
+    const { endpoint } = await device.register();
+    assertEquals((await post(endpoint, opaqueBody(100))).status, 201);
+    const acknowledged = await collector.spans.next(({ name }) => name === "acknowledge", {
+      what: "the acknowledgement",
+    });
+    assertEquals([(await front.stop()).code, (await back.stop()).code], [0, 0]);
+
+    const byNode = (traceId: string, service: string) =>
+      new Set(
+        collector.trace(traceId).filter((span) => span.service === service).map(({ name }) => name),
+      );
+    assertEquals(byNode(traceOf(id), "front"), new Set(["POST /v1/notifications", "submit"]));
+    assertEquals(
+      byNode(traceOf(id), "back"),
+      new Set(["expand", "batch", "request", "record", "done"]),
+    );
+    const { traceId } = acknowledged;
+    assertEquals(byNode(traceId, "front"), new Set(["accept", "store", "hand_over"]));
+    assertEquals(byNode(traceId, "back"), new Set(["acknowledge"]));
+    assertEquals(new Set(collector.spans.all.map(({ scope }) => scope)), new Set(["heliograph"]));
+    assert(!collector.text.includes(CANARY));
+  });
+}
+
 Deno.test("Of so many notifications and messages one is traced", async () => {
   await using collector = new OtlpCollector();
   await using node = await Service.start({
@@ -235,5 +282,9 @@ Deno.test("A runtime whose own spans would show URLs is not served on", async ()
     assertEquals(refused.exit.code, 2);
     assertStringIncludes(refused.message, sentence);
   }
+  const parent = await Service.start({ env, flags: ["--processes", "1"] }).catch((error) => error);
+  assert(parent instanceof ServiceStartError);
+  assertEquals(parent.exit.code, 2);
+  assertStringIncludes(parent.message, "heliograph: OTEL_TRACES_SAMPLER: ");
   assertEquals(collector.spans.all, []);
 });
