@@ -16,6 +16,7 @@ import type {
 } from "../../actors/push/delivery/store.ts";
 import { Probe } from "../../actors/testing/mod.ts";
 import { DELIVERED, same } from "./gateway_world.ts";
+import { TraceLedger } from "./trace_ledger.ts";
 
 export const APP: App = { name: "shop", version: 1, credentials: {} };
 
@@ -55,6 +56,7 @@ export class BatchParts {
   readonly renewed: Lease[] = [];
   readonly done: Lease[] = [];
   readonly letters: DeadLetter[] = [];
+  readonly traces: TraceLedger = new TraceLedger();
   app = APP;
   notification = NOTIFICATION;
   send: (block: SendBlock) => Promise<Answers> = ({ recipients }) =>
@@ -129,6 +131,7 @@ export class BatchParts {
       recorder,
       observer: { record: (event) => void this.events.push(event) },
       allRows: false,
+      tracer: this.traces,
     };
   }
 }

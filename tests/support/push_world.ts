@@ -18,6 +18,7 @@ import type {
   PushMessage,
 } from "../../actors/push/ports.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../../transports/memory/memory_store.ts";
+import { TraceLedger } from "./trace_ledger.ts";
 
 /** What a device hears. */
 export type Heard = Readonly<Record<string, unknown>>;
@@ -157,6 +158,7 @@ export class PushWorld implements AsyncDisposable {
   readonly store: MemoryStore;
   readonly refs: PushRefs;
   readonly service: PushService;
+  readonly traces: TraceLedger = new TraceLedger();
   readonly #events: PushEvent[];
   readonly #identifiers: Identifiers;
   readonly #messageLimit: number;
@@ -185,6 +187,7 @@ export class PushWorld implements AsyncDisposable {
       sortKeys: new SortKeys(0),
       wallNow: () => parts.world.clock.wallNow(),
       messageLimit: parts.messageLimit,
+      tracer: this.traces,
     });
   }
 
@@ -231,6 +234,7 @@ export class PushWorld implements AsyncDisposable {
         registry,
         broadcasts,
         observer: { record: (event) => void this.#events.push(event) },
+        tracer: this.traces,
         settings: {
           helloTimeoutMs: 5_000,
           pingIntervalMs: 300_000,

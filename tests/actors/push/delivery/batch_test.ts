@@ -296,3 +296,57 @@ Deno.test("batch that is stopped before it sent is handed back, and one that sen
     );
   }
 });
+
+const BATCH = "batch app=shop platform=apns batch=7 attempt=0 count=2";
+const COMMITTED = { kind: "committed", notificationDone: false } as const;
+
+const TRACES: readonly (readonly [
+  title: string,
+  change: (parts: BatchParts) => void,
+  lines: readonly string[],
+])[] = [
+  ["a batch", () => {}, [
+    "batch > record",
+    `${BATCH} outcomes=delivered:2 retries=0`,
+  ]],
+  ["a notification's last batch", (parts) => {
+    parts.record = () => ({ ...COMMITTED, notificationDone: true });
+  }, [
+    "batch > record",
+    `${BATCH} outcomes=delivered:2 retries=0`,
+    "done app=shop",
+  ]],
+  ["a store that is away for a while", (parts) => {
+    parts.record = () => {
+      parts.record = () => COMMITTED;
+      throw new Error("the text of an error is not told");
+    };
+  }, [
+    "batch > record failure=unavailable",
+    "batch > record",
+    `${BATCH} outcomes=delivered:2 retries=0`,
+  ]],
+  ["a result that is no longer wanted", (parts) => {
+    parts.record = () => ({ kind: "stale" });
+  }, ["batch > record failure=lease_lost", `${BATCH} failure=lease_lost`]],
+  ["a batch that cannot be loaded", (parts) => {
+    parts.load = () => Promise.reject(new Error("away"));
+  }, [`${BATCH} failure=batch_lost`]],
+  ["recipients that are tried again", (parts) => {
+    const retry: Verdict = { kind: "retry", status: 503, reason: "", scope: "recipient" };
+    parts.send = () => Promise.resolve(same(retry, 2));
+  }, ["batch > record", `${BATCH} outcomes= retries=2`]],
+];
+
+for (const [title, change, lines] of TRACES) {
+  Deno.test(`batch traces ${title}`, async () => {
+    await using world = await BatchWorld.open();
+    const { parts } = world;
+    change(parts);
+    await world.start();
+    await world.world.advance(STORE_RETRY_MS);
+    assertEquals(parts.traces.lines, lines);
+    assertEquals([...parts.traces.odd], []);
+    assertEquals([...parts.traces.subjects], [parts.notification.id]);
+  });
+}

@@ -11,6 +11,7 @@ import {
 } from "../../../../actors/push/delivery/limits.ts";
 import type { Expanded } from "../../../../actors/push/delivery/store.ts";
 import { Probe, World } from "../../../../actors/testing/mod.ts";
+import { TraceLedger } from "../../../support/trace_ledger.ts";
 
 interface Woken {
   wake(): void;
@@ -27,6 +28,7 @@ class FeederWorld implements AsyncDisposable {
   looks = 0;
   readonly steps: string[] = [];
   recipients = 0;
+  readonly traces: TraceLedger = new TraceLedger();
   ref!: Ref<FeederProtocol>;
 
   static async open(change: Partial<Pick<FeederWorld, "expandable" | "expand">> = {}) {
@@ -43,6 +45,7 @@ class FeederWorld implements AsyncDisposable {
         feeder: worker(feeder, {
           args: ({ router }: Refs) => ({
             router,
+            tracer: opened.traces,
             store: {
               expandable: () => {
                 opened.looks++;
@@ -169,4 +172,19 @@ Deno.test("feeder looks for more at once when it was given as many as it takes i
   );
   await using world = await FeederWorld.open(audiences(sizes));
   assertEquals([world.looks, world.steps.length], [2, EXPANDING_MAX]);
+});
+
+Deno.test("feeder traces each step of each notification, and those that fail", async () => {
+  await using world = await FeederWorld.open(audiences({ large: 2, small: 1 }));
+  assertEquals(world.traces.lines, [
+    "expand count=10 complete=false",
+    "expand count=10 complete=true",
+    "expand count=10 complete=true",
+  ]);
+  assertEquals([...world.traces.subjects], ["large", "small"]);
+  await using away = await FeederWorld.open({
+    expandable: () => Promise.resolve({ ids: ["one"], dueAt: undefined }),
+    expand: () => Promise.reject(new Error("away")),
+  });
+  assertEquals(away.traces.lines, ["expand failure=unavailable"]);
 });

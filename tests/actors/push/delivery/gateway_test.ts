@@ -11,6 +11,7 @@ import {
   type Sent,
   UNSENT,
 } from "../../../support/gateway_world.ts";
+import { TraceLedger } from "../../../support/trace_ledger.ts";
 
 const BROKEN: Verdict = { kind: "retry", status: 503, reason: "down", scope: "recipient" };
 
@@ -291,4 +292,27 @@ Deno.test("gateway closes connections that nobody used for a while", async () =>
   assertEquals(world.connections[0]?.closed, true);
   assertEquals(await world.sent(block("a.2")), [DELIVERED]);
   assertEquals(world.connections.length, 2);
+});
+
+Deno.test("gateway traces requests by connection, those that are sent again too", async () => {
+  await using world = await GatewayWorld.open();
+  const traces = new TraceLedger();
+  const traced = (...addresses: readonly string[]) => ({
+    ...block(...addresses),
+    span: traces.begin({ kind: "notification", id: "n" }, "batch"),
+  });
+  const { send } = world;
+  world.send = (connection) => {
+    world.send = send;
+    connection.leave("going away");
+    return Promise.resolve({ verdicts: [DELIVERED, UNSENT], of: Uint16Array.of(0, 1) });
+  };
+  await world.sent(traced("a.1", "a.2"));
+  world.send = () => Promise.reject(new Error("broken"));
+  await world.sent(traced("b.1"));
+  assertEquals(traces.lines, [
+    "batch > request origin=a connection=1 count=2 attempt=0 answers=delivered:1,unsent:1",
+    "batch > request origin=a connection=2 count=1 attempt=1 answers=delivered:1",
+    "batch > request origin=b connection=3 count=1 attempt=0 failure=connection_lost",
+  ]);
 });
