@@ -22,7 +22,7 @@ import { fill, h } from "./dom.js";
 import { nodesView } from "./nodes.js";
 import { notificationView } from "./notification.js";
 import { notificationsView } from "./notifications.js";
-import { notice } from "./parts.js";
+import { notice, renewTimes } from "./parts.js";
 import { tourView } from "./tour.js";
 
 /**
@@ -59,6 +59,9 @@ const VIEWS = {
 };
 
 const FIRST = "deliveries";
+
+/** Time after which "3 s ago" is said anew. */
+const TIMES_MS = 5_000;
 
 const SERVICE_TEXTS = {
   waiting: "Connecting…",
@@ -217,6 +220,7 @@ function signInProblem(error) {
   return error.message;
 }
 
+setInterval(() => document.hidden || renewTimes(page.view), TIMES_MS);
 page.signIn.addEventListener("submit", (event) => void signIn(event));
 page.signOut.addEventListener("click", () => showSignIn());
 addEventListener("hashchange", () => {

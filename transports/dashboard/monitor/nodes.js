@@ -62,11 +62,12 @@ const CHECK_NAMES = {
 };
 
 /**
- * What is shown of a node: a name, the exact number, and how it reads.
+ * What is shown of a node: a name, the exact number, how it reads, and what stands small beneath it.
  *
  * @typedef {{
  *   readonly key: string, readonly name: string, readonly value: (facts: Facts) => number,
- *   readonly text: (facts: Facts) => string, readonly drawn?: true,
+ *   readonly text: (facts: Facts) => string, readonly detail?: (facts: Facts) => string,
+ *   readonly drawn?: true,
  * }} Figure
  *
  * @type {readonly Figure[]}
@@ -81,24 +82,27 @@ const FIGURES = [
   },
   {
     key: "cpuPercent",
-    name: "CPU, of one core",
+    name: "CPU",
     value: (facts) => facts.cpuPercent,
     text: (facts) => `${Math.round(facts.cpuPercent)}%`,
+    detail: () => "of one core",
     drawn: true,
   },
   {
     key: "rssBytes",
     name: "Memory",
     value: (facts) => facts.rssBytes,
-    text: (facts) => `${bytes(facts.rssBytes)}, heap ${bytes(facts.heapBytes)}`,
+    text: (facts) => bytes(facts.rssBytes),
+    detail: (facts) => `heap ${bytes(facts.heapBytes)}`,
     drawn: true,
   },
   {
     key: "loopDelay",
     name: "Event-loop delay",
     value: (facts) => facts.loopDelayMs.p99,
-    text: ({ loopDelayMs: { p50, p99, max } }) =>
-      `${judged(p99)}: ${duration(p50)}, ${duration(p99)} at the 99th, ${duration(max)} at most`,
+    text: ({ loopDelayMs: { p99 } }) => `${duration(p99)}, ${judged(p99)}`,
+    detail: ({ loopDelayMs: { p50, max } }) =>
+      `99% under it, half under ${duration(p50)}, longest ${duration(max)}`,
     drawn: true,
   },
   {
@@ -115,7 +119,7 @@ const FIGURES = [
   },
   {
     key: "providerConnections",
-    name: "Connections to providers",
+    name: "Provider connections",
     value: (facts) => facts.providerConnections,
     text: (facts) => whole(facts.providerConnections),
   },
@@ -136,15 +140,15 @@ function judged(p99) {
  */
 export function nodesView(root, context) {
   const problem = h("div");
-  const checks = h("ul", { class: "checks", "aria-label": "What this node stands on" });
-  const nodes = h("div", { class: "grid" });
+  const checks = h("ul", { class: "checks" });
+  const nodes = h("div", { class: "grid nodes-grid" });
   root.append(
     viewHead(
       "Nodes",
       "Every process that shares this store, how it is loaded, and whether what this one stands on works.",
     ),
     problem,
-    h("section", { class: "card" }, h("h2", {}, "Works"), checks),
+    h("section", { class: "card" }, h("h2", {}, "What this node stands on"), checks),
     nodes,
   );
   const showChecks = keyed(checks, (/** @type {Check} */ { name }) => name, makeCheck);
@@ -239,16 +243,18 @@ function ageText(facts, oldMs) {
 }
 
 /** @param {Figure} figure */
-function makeFigure({ key, name, value, text, drawn }) {
+function makeFigure({ key, name, value, text, detail, drawn }) {
   const number = h("span");
+  const more = detail === undefined ? undefined : h("span", { class: "detail" });
   const picture = drawn ? new Sparkline() : undefined;
-  const place = h("dd", { dataset: { fact: key } }, number, picture?.element);
+  const place = h("dd", { dataset: { fact: key } }, number, more, picture?.element);
   let seenAt = 0;
   return {
     elements: h("div", {}, h("dt", {}, name), place),
     /** @param {Facts | null} facts */
     update(facts) {
       fill(number, facts === null ? "–" : text(facts));
+      if (more !== undefined) fill(more, facts === null ? "" : detail?.(facts));
       place.dataset["value"] = facts === null ? "" : String(value(facts));
       if (facts === null || facts.at === seenAt) return;
       seenAt = facts.at;
@@ -279,6 +285,7 @@ class Sparkline {
     if (this.#values.length > SEEN_MAX) this.#values.shift();
     const highest = Math.max(...this.#values, 1e-9);
     const first = SEEN_MAX - this.#values.length;
+    if (this.#values.length < 2) return;
     const points = this.#values.map((one, index) => {
       return `${first + index},${(23 - 22 * one / highest).toFixed(1)}`;
     });

@@ -187,6 +187,18 @@ export function time(at) {
 }
 
 /**
+ * Has all times of an element say how long ago they are now.
+ *
+ * @param {Element} root
+ * @returns {void}
+ */
+export function renewTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    fill(element, ago(Date.parse(element.getAttribute("datetime") ?? ""), Date.now()));
+  }
+}
+
+/**
  * A text of strangers: its direction is its own, and nothing in it is markup.
  *
  * @param {string | null} text
