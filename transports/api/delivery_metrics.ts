@@ -178,6 +178,11 @@ export class DeliveryMetrics {
     this.#setAside = counter("entries_set_aside_total", "Entries nobody can use, kept for people.");
     this.#sinkFailures = counter("sink_failures_total", "Pages of rows a sink did not take.");
     this.#sourceFailures = counter("source_failures_total", "Failures of sources, and their ends.");
+    this.#zero();
+  }
+
+  /** A rate can be computed across the first event only if there was a 0 before it. */
+  #zero(): void {
     for (const platform of PLATFORMS) {
       for (const outcome of OUTCOMES) this.#deliveries.inc({ platform, outcome }, 0);
       for (const state of ["open", "closed"]) this.#circuits.inc({ platform, state }, 0);
