@@ -207,7 +207,7 @@ async function signIn(event) {
   page.token.value = "";
   fill(page.problem, "");
   await showView();
-  page.view.focus();
+  page.view.focus({ preventScroll: true });
 }
 
 /** @param {unknown} error */
