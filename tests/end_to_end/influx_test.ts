@@ -4,6 +4,9 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
+import { deliveryFindings } from "../../program/check_delivery.ts";
+import { parseCommandLine } from "../../transports/command_line/parse_command_line.ts";
+import { readTextFile } from "../../transports/command_line/read_file.ts";
 import { expectedCounts } from "../../transports/provider_stand_in/mod.ts";
 import { CampaignService } from "../support/campaign_service.ts";
 import { INFLUX_ADMIN, type InfluxServer, startInflux } from "../support/influx_server.ts";
@@ -85,8 +88,43 @@ Deno.test("influx-url gets every outcome and how the node does, and is given inf
   );
   assert(Number(node.rss_bytes) > 10_000_000);
   assertEquals(node.devices, 0);
-  // A node that ends gives up a write and no more.
+  // Without InfluxDB a campaign ends all the same; the log says why it is not written, and no secret.
+  await influx.kill9();
+  await world.ended(await world.send("shop"), END_MS);
+  const until = performance.now() + END_MS;
+  while (!world.service.stderr.includes('"sink":"influx"')) {
+    assert(performance.now() < until, world.service.stderr);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   assertEquals((await world.service.stop()).code, 0);
+  assert(!world.service.stderr.includes("canary"));
+});
+
+Deno.test("check says whether InfluxDB takes points, and repeats no secret", async () => {
+  await using influx = await startInflux();
+  const { url } = await influx.freshDatabase();
+  const data = await Deno.makeTempDir({ prefix: "heliograph-influx-" });
+  const finding = async (url: string, token: string) => {
+    const env = new Map([["HELIOGRAPH_INFLUX_TOKEN", token]]);
+    const line = parseCommandLine(
+      ["check", "--data", data, "--influx-url", url],
+      env,
+      readTextFile,
+    );
+    assert(line.kind === "run" && line.command.name === "check");
+    const findings = await deliveryFindings(line.command.settings, Date.now());
+    const { outcome, detail } = findings.find(({ what }) => what === "InfluxDB") ?? {};
+    return [outcome, detail];
+  };
+  try {
+    assertEquals(await finding(url, INFLUX_ADMIN), ["ok", `${influx.origin} takes points`]);
+    assertEquals(await finding(url, "admin:canary"), [
+      "failed",
+      `${influx.origin} answered 401: "authorization failed"`,
+    ]);
+  } finally {
+    await Deno.remove(data, { recursive: true });
+  }
 });
 
 async function seeTimes({ service: { apiPort } }: CampaignService): Promise<void> {
