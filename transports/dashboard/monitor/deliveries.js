@@ -11,7 +11,7 @@
  * a network asks for those that are missing. While the picture is paused counting goes on. What is shown stays
  * when the node does not answer, and is marked as old.
  *
- * For tests and scripts, on `.deliveries`: `data-span`, `data-stacking`, `data-paused` and `data-old` (`yes` or
+ * For tests and scripts, on `.deliveries`: `data-span` (of the picture), `data-stacking`, `data-paused` and `data-old` (`yes` or
  * `no`), `data-from` and `data-to` (the picture's seconds), `data-ended` (what ended in them). `[data-figure]` has the exact number of a figure
  * in `data-value` (`rate`, `delivered`, `failed`, `tried`, `retries`, `waiting`, `leased`), `[data-part]` the sum of a
  * part of the picture. More are at the chart and at the exact numbers.
@@ -126,7 +126,8 @@ class Deliveries {
       this.#figures.element,
       this.#card(),
     );
-    this.#begin();
+    this.#makeLegend();
+    this.#follow();
     void this.#fetchLive();
     followEvents(api, {
       show: ["bars", "status"],
@@ -188,17 +189,13 @@ class Deliveries {
       this.#old.stored = false;
       this.#setPaused(undefined);
     }
+    const other = stacking !== this.#stacking;
     this.#span = span;
     this.#stacking = stacking;
     // For who comes back to this address, or sends it to somebody.
     const address = new URLSearchParams({ span, by: stacking });
     history.replaceState(null, "", `#/deliveries?${address}`);
-    this.#begin();
-  }
-
-  /** Shows what has been chosen. */
-  #begin() {
-    this.#makeLegend();
+    if (other) this.#makeLegend();
     this.#follow();
   }
 
@@ -248,7 +245,6 @@ class Deliveries {
     const now = this.#span === "ten_minutes" ? this.#live.picture() : this.#stored;
     const { dataset } = this.#root;
     const old = this.#old.stream || this.#old.stored;
-    dataset["span"] = this.#span;
     dataset["stacking"] = this.#stacking;
     dataset["paused"] = this.#paused === undefined ? "no" : "yes";
     dataset["old"] = old ? "yes" : "no";
@@ -256,9 +252,11 @@ class Deliveries {
     this.#figures.show(now, this.#live.rate());
     const picture = this.#paused ?? now;
     if (picture === undefined) {
-      fill(this.#caption, this.#old.stored ? "The stored bars cannot be had now." : "Loading…");
+      // What stood before stays until the other span is there.
+      fill(this.#caption, this.#old.stored ? "These bars cannot be had now." : "Loading…");
       return;
     }
+    dataset["span"] = picture.span;
     dataset["from"] = String(picture.from);
     dataset["to"] = String(picture.to);
     this.#chart.show(picture, this.#stacking);
