@@ -99,10 +99,14 @@ export class MonitorWorld implements AsyncDisposable {
 
   /** Types the token into the form and waits for the view. */
   async signIn(): Promise<void> {
-    await this.page.locator("#token").fill(this.token);
-    await this.page.locator("#token").press("Enter");
-    await this.page.locator("body[data-signed-in=yes]").waitFor();
-    await this.#opened();
+    try {
+      await this.page.locator("#token").fill(this.token);
+      await this.page.locator("#token").press("Enter");
+      await this.page.locator("body[data-signed-in=yes]").waitFor();
+      await this.#opened();
+    } catch (cause) {
+      throw new Error(`Cannot sign in; the page says:\n${this.complaints.join("\n")}`, { cause });
+    }
   }
 
   /** Goes to a view by its address, `notifications/ID` or `devices?app=news`, and waits until it stands. */

@@ -31,7 +31,7 @@ import { clock, short } from "./format.js";
  * @typedef {import("./bars.js").Stacking} Stacking
  *
  * How a step came to be the chosen one.
- * @typedef {"pointer" | "keys" | "moved"} Cause
+ * @typedef {"pointer" | "keys"} Cause
  */
 
 /** A canvas wider than any screen shows would cost memory for nothing. */
@@ -45,6 +45,8 @@ const PAGE_STEPS = 10;
 /** Measures of drawing that are kept. */
 const MEASURES_MAX = 60;
 const MEASURE = "bar-chart";
+/** What is said of the choice when none is made. */
+const NEWEST = "The newest";
 const FONT = "12px system-ui, -apple-system, sans-serif";
 
 /** A chart in an element of its own; {@linkcode BarChart.element}. */
@@ -80,7 +82,7 @@ export class BarChart {
       "aria-valuemin": "0",
       "aria-valuemax": "0",
       "aria-valuenow": "0",
-      "aria-valuetext": "The newest",
+      "aria-valuetext": NEWEST,
     });
     this.#plot = new uPlot(this.#options(), [[], []], this.element);
     this.#plot.over.append(this.#marker);
@@ -128,19 +130,23 @@ export class BarChart {
     }
     this.element.dataset["line"] = String(this.#scale.line);
     this.element.dataset["top"] = String(this.#scale.top);
-    this.element.setAttribute("aria-valuemin", String(picture.from));
-    this.element.setAttribute("aria-valuemax", String(picture.to - picture.step));
+    this.element.setAttribute("aria-valuemin", String(1 - picture.bars.length));
     this.#mark();
     this.#ask();
   }
 
   /**
-   * What a screen reader says of the chosen step.
+   * Has a screen reader say what is chosen. Its place is counted back from the newest step, and said only when
+   * it was changed by keys: a reader would repeat itself with each second that passes.
    *
-   * @param {string} text
+   * @param {string} [text] The newest without.
    * @returns {void}
    */
-  describe(text) {
+  describe(text = NEWEST) {
+    const { chosen } = this;
+    const { to, step } = this.#picture ?? { to: 0, step: 1 };
+    const back = chosen === undefined ? 0 : (chosen - to) / step + 1;
+    this.element.setAttribute("aria-valuenow", String(back));
     this.element.setAttribute("aria-valuetext", text);
   }
 
@@ -290,7 +296,6 @@ export class BarChart {
     const { from, to, step } = picture;
     const now = chosen ?? to - step;
     this.element.dataset["chosen"] = chosen === undefined ? "" : String(chosen);
-    this.element.setAttribute("aria-valuenow", String(now));
     const percent = 100 / (to - from);
     this.#marker.style.left = `${(now - from) * percent}%`;
     this.#marker.style.width = `${step * percent}%`;

@@ -303,7 +303,7 @@ class Deliveries {
     const { chosen } = this.#chart;
     this.#readout.show(picture, chosen);
     if (cause !== "keys") return;
-    this.#chart.describe(chosen === undefined ? "The newest" : sentence(picture, chosen));
+    this.#chart.describe(chosen === undefined ? undefined : sentence(picture, chosen));
   }
 
   get #picture() {
