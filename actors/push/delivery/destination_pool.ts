@@ -26,6 +26,8 @@ export interface Line<C extends ProviderConnection> {
   readonly ref: Ref<ConnectionProtocol<C>>;
   /** Where it stands. */
   state: "opening" | "open" | "leaving";
+  /** Whether it was ever open. */
+  opened: boolean;
   /** Requests its peer takes at once. */
   streamsMax: number;
   /** Requests given to it that have not ended. */
@@ -70,6 +72,12 @@ export class DestinationPool<C extends ProviderConnection, W extends Waiting> {
     this.usedAt = now;
   }
 
+  /** Takes in a line that is being opened. */
+  add(id: number, ref: Line<C>["ref"], usedAt: number): void {
+    const measures = { streamsMax: 0, inFlight: 0, waveMs: 0, usedAt };
+    this.lines.set(id, { id, ref, state: "opening", opened: false, use: "none", ...measures });
+  }
+
   /** The open line with the most room, `undefined` when all are full. */
   freest(): Line<C> | undefined {
     let best: Line<C> | undefined;
@@ -105,6 +113,11 @@ export class DestinationPool<C extends ProviderConnection, W extends Waiting> {
       if (line.use === "served") proven = true;
     }
     return proven && this.waiting.length > 0 || shortestMs > QUEUE_DELAY_MS;
+  }
+
+  /** Nobody will use its connections: what they have sent ends, then they do. */
+  retire(): void {
+    for (const { ref } of this.lines.values()) ref.send("retire").catch(() => {});
   }
 
   /** Whether nothing of it is in use. */

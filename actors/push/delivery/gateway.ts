@@ -141,7 +141,7 @@ export function gateway<C extends ProviderConnection>(
       const opened = (ctx.incarnation - 1) * NUMBERS;
       const maps = { pools: new Map(), owners: new Map(), prepared: new Map() };
       const state = { ...args, ...maps, opened, handingBack: false };
-      ctx.use({ [Symbol.dispose]: () => retireAll(state) });
+      ctx.use({ [Symbol.dispose]: () => leaveAll(state) });
       return state;
     },
     on: {
@@ -160,8 +160,10 @@ export function gateway<C extends ProviderConnection>(
       },
       handBackWaiting(state, _, ctx) {
         state.handingBack = true;
-        for (const pool of state.pools.values()) returnWaiting(pool, "the node is stopping", ctx);
-        retireAll(state);
+        for (const pool of state.pools.values()) {
+          returnWaiting(pool, "the node is stopping", ctx);
+          pool.retire();
+        }
       },
     },
   };
@@ -306,16 +308,7 @@ function open<C extends ProviderConnection>(
     if (pool.living === 0) returnWaiting(pool, "no room for another connection", ctx);
     return;
   }
-  pool.lines.set(id, {
-    id,
-    ref: started,
-    state: "opening",
-    streamsMax: 0,
-    inFlight: 0,
-    waveMs: 0,
-    usedAt: ctx.now(),
-    use: "none",
-  });
+  pool.add(id, started, ctx.now());
   state.owners.set(id, pool);
 }
 
@@ -346,6 +339,7 @@ function heard<C extends ProviderConnection>(
   switch (news.kind) {
     case "open":
       line.state = "open";
+      line.opened = true;
       line.streamsMax = news.streamsMax;
       observer.record({ kind: "connected", platform, origin });
       break;
@@ -491,9 +485,13 @@ function retireIdle<C extends ProviderConnection>(state: GatewayState<C>, now: n
   }
 }
 
-/** Nobody will use the connections of a gateway that ends: what they have sent ends, then they do. */
-function retireAll<C extends ProviderConnection>({ pools }: GatewayState<C>): void {
-  for (const { lines } of pools.values()) {
-    for (const { ref } of lines.values()) ref.send("retire").catch(() => {});
+/** The news of its connections reach nobody when a gateway has ended: they are told of as gone now. */
+function leaveAll<C extends ProviderConnection>(state: GatewayState<C>): void {
+  const { observer, pools, provider: { platform } } = state;
+  const gone = { kind: "disconnected", platform, reason: "its gateway has ended" } as const;
+  for (const pool of pools.values()) {
+    const { lines, destination: { origin } } = pool;
+    for (const { opened } of lines.values()) if (opened) observer.record({ ...gone, origin });
+    pool.retire();
   }
 }

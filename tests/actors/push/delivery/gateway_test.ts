@@ -283,6 +283,22 @@ Deno.test("gateway that crashed lets go of its connections, and does not take th
   assertEquals(world.connections.length, 2);
 });
 
+Deno.test("gateway that crashed tells of its connections as gone, once, and of none that was never open", async () => {
+  await using world = await GatewayWorld.open();
+  await world.sent(block("a.1"));
+  const { connect } = world;
+  world.connect = (origin) =>
+    origin === "b" ? Promise.withResolvers<never>().promise : connect(origin);
+  void world.offer(block("b.1"));
+  await world.world.settle();
+  world.refs.gateway.trySend("connectionNews", crashing());
+  await world.world.settle();
+  const told = world.events.flatMap((event) =>
+    event.kind.endsWith("connected") ? [event.kind] : []
+  );
+  assertEquals(told, ["connected", "disconnected"]);
+});
+
 Deno.test("gateway closes connections that nobody used for a while", async () => {
   await using world = await GatewayWorld.open();
   await world.sent(block("a.1"));
