@@ -24,22 +24,36 @@ import barReadoutMonitor from "./monitor/bar_readout.js" with { type: "text" };
 import barScaleMonitor from "./monitor/bar_scale.js" with { type: "text" };
 import barsMonitor from "./monitor/bars.js" with { type: "text" };
 import composeMonitor from "./monitor/compose.js" with { type: "text" };
+import composeFormMonitor from "./monitor/compose_form.js" with { type: "text" };
+import composePreviewMonitor from "./monitor/compose_preview.js" with { type: "text" };
 import deliveriesMonitor from "./monitor/deliveries.js" with { type: "text" };
 import deliveriesCss from "./monitor/deliveries.css" with { type: "text" };
 import deliveryFiguresMonitor from "./monitor/delivery_figures.js" with { type: "text" };
 import devicesMonitor from "./monitor/devices.js" with { type: "text" };
 import domMonitor from "./monitor/dom.js" with { type: "text" };
+import draftMonitor from "./monitor/draft.js" with { type: "text" };
 import eventStreamMonitor from "./monitor/event_stream.js" with { type: "text" };
 import formatMonitor from "./monitor/format.js" with { type: "text" };
 import askMonitor from "./monitor/ask.js" with { type: "text" };
 import keyedMonitor from "./monitor/keyed.js" with { type: "text" };
+import liveTableMonitor from "./monitor/live_table.js" with { type: "text" };
 import pollMonitor from "./monitor/poll.js" with { type: "text" };
 import mainMonitor from "./monitor/main.js" with { type: "text" };
 import nodesMonitor from "./monitor/nodes.js" with { type: "text" };
 import notificationMonitor from "./monitor/notification.js" with { type: "text" };
+import notificationContentMonitor from "./monitor/notification_content.js" with { type: "text" };
+import notificationDeliveriesMonitor from "./monitor/notification_deliveries.js" with {
+  type: "text",
+};
+import notificationFiguresMonitor from "./monitor/notification_figures.js" with { type: "text" };
+import notificationPartsMonitor from "./monitor/notification_parts.js" with { type: "text" };
+import notificationReasonsMonitor from "./monitor/notification_reasons.js" with { type: "text" };
 import notificationsMonitor from "./monitor/notifications.js" with { type: "text" };
+import notificationsCss from "./monitor/notifications.css" with { type: "text" };
 import partsMonitor from "./monitor/parts.js" with { type: "text" };
 import pausedLanesMonitor from "./monitor/paused_lanes.js" with { type: "text" };
+import reasonHintsMonitor from "./monitor/reason_hints.js" with { type: "text" };
+import shownTextsMonitor from "./monitor/shown_texts.js" with { type: "text" };
 import tourMonitor from "./monitor/tour.js" with { type: "text" };
 import listsCss from "./monitor/lists.css" with { type: "text" };
 import nodesCss from "./monitor/nodes.css" with { type: "text" };
@@ -73,20 +87,31 @@ const MONITOR_MODULES = {
   bar_scale: barScaleMonitor,
   bars: barsMonitor,
   compose: composeMonitor,
+  compose_form: composeFormMonitor,
+  compose_preview: composePreviewMonitor,
   deliveries: deliveriesMonitor,
   delivery_figures: deliveryFiguresMonitor,
   devices: devicesMonitor,
   dom: domMonitor,
+  draft: draftMonitor,
   event_stream: eventStreamMonitor,
   format: formatMonitor,
   keyed: keyedMonitor,
+  live_table: liveTableMonitor,
   main: mainMonitor,
   nodes: nodesMonitor,
   notification: notificationMonitor,
+  notification_content: notificationContentMonitor,
+  notification_deliveries: notificationDeliveriesMonitor,
+  notification_figures: notificationFiguresMonitor,
+  notification_parts: notificationPartsMonitor,
+  notification_reasons: notificationReasonsMonitor,
   notifications: notificationsMonitor,
   parts: partsMonitor,
   paused_lanes: pausedLanesMonitor,
   poll: pollMonitor,
+  reason_hints: reasonHintsMonitor,
+  shown_texts: shownTextsMonitor,
   tour: tourMonitor,
   uplot: uplotJs,
 };
@@ -101,6 +126,7 @@ export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/monitor/deliveries.css", contentType: CSS, body: deliveriesCss },
   { path: "/monitor/lists.css", contentType: CSS, body: listsCss },
   { path: "/monitor/nodes.css", contentType: CSS, body: nodesCss },
+  { path: "/monitor/notifications.css", contentType: CSS, body: notificationsCss },
   { path: "/monitor/uplot.css", contentType: CSS, body: uplotCss },
   ...Object.entries(MONITOR_MODULES).map(([name, body]) => ({
     path: `/monitor/${name}.js`,

@@ -15,7 +15,7 @@ import { ApiError } from "./api.js";
  * is shown; the frame says that the connection is lost, and the next look comes as ever.
  *
  * @param {Pick<import("./main.js").Context, "signal" | "setLive">} context
- * @param {number} everyMs
+ * @param {number | (() => number)} everyMs Asked after each look, when it changes.
  * @param {() => Promise<void>} look
  * @param {(problem: string | undefined) => void} [onProblem] Told after each look what went wrong, or
  * nothing.
@@ -26,6 +26,7 @@ export function poll({ signal, setLive }, everyMs, look, onProblem = () => {}) {
   let timer;
   let looking = false;
   let again = false;
+  const pause = typeof everyMs === "number" ? () => everyMs : everyMs;
   const once = async () => {
     clearTimeout(timer);
     if (signal.aborted || document.hidden) return;
@@ -44,7 +45,7 @@ export function poll({ signal, setLive }, everyMs, look, onProblem = () => {}) {
     } finally {
       looking = false;
     }
-    timer = setTimeout(() => void once(), again ? 0 : everyMs);
+    timer = setTimeout(() => void once(), again ? 0 : pause());
     again = false;
   };
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
