@@ -87,6 +87,8 @@ export class ApiWorld implements AsyncDisposable {
   breaths = 0;
   /** Apps whose notifications were accepted. */
   readonly submitted: string[] = [];
+  /** Tokens that are no longer known. */
+  readonly withdrawn = new Set<string>();
   /** What the door could not do. */
   readonly failures: string[] = [];
   /** Everything that was answered, headers too. */
@@ -126,7 +128,8 @@ export class ApiWorld implements AsyncDisposable {
     world.#api = await serveApi({
       hostname: "127.0.0.1",
       port: 0,
-      verifyToken: (token) => VERDICTS[token] ?? { kind: "unknown" },
+      verifyToken: (token) =>
+        (world.withdrawn.has(token) ? undefined : VERDICTS[token]) ?? { kind: "unknown" },
       ready: () => Promise.resolve([]),
       tree: () => ({ path: "root" }),
       metrics: new Metrics(),

@@ -4,7 +4,7 @@
  *
  * Invariants: pages that watch are bounded; one that does not read loses its stream, not our memory, and
  * comes again. A stream begins with what its page has missed, so that coming again loses no bar of the
- * last ten minutes.
+ * last ten minutes; it outlives its token by seconds only.
  *
  * @module
  */
@@ -12,7 +12,7 @@
 import { quoted } from "../http_door/refusal.ts";
 import type { ApiEvents, Problem } from "./delivery.ts";
 import { EVENT_TOPICS, type EventFrame, type EventTopic } from "./event_frame.ts";
-import { VIEWERS_MAX } from "./limits.ts";
+import { TOKEN_LOOK_MS, VIEWERS_MAX } from "./limits.ts";
 import { type Pipeline, Streams } from "./pipeline.ts";
 import { type Answer, invalid, json, replied, unavailable } from "./problem.ts";
 import type { ApiClock } from "./readiness.ts";
@@ -64,7 +64,7 @@ const WATCH_EVENTS: Operation = {
   summary:
     "Events as they happen: `bar` is a second of deliveries, which replaces the one of the " +
     "same second before it, `status` the load, `tree` the live actors once a second with what flows " +
-    "through them, `crash` what happened to one of them.",
+    "through them, `crash` what happened to one of them. The stream ends soon after its token.",
   query: [
     {
       name: "show",
@@ -113,6 +113,7 @@ export function eventRoute(events: ApiEvents, clock: ApiClock, onFailure: OnFail
       const unsubscribe = events.subscribe(watch.topics, (frame) => viewer.add(frame));
       if (unsubscribe === undefined) return unavailable("as many viewers as there may be");
       signal.addEventListener("abort", unsubscribe, { once: true });
+      endWithToken(viewer, call, clock, onFailure);
       try {
         return { status: 200, headers, body: viewer.stream(await missed(events, watch)) };
       } catch (error) {
@@ -122,6 +123,25 @@ export function eventRoute(events: ApiEvents, clock: ApiClock, onFailure: OnFail
       }
     },
   };
+}
+
+/** Ends the events of a page whose token is withdrawn or expires; whether it is good is asked again and again. */
+function endWithToken(viewer: Viewer, call: Call, clock: ApiClock, onFailure: OnFailure): void {
+  const { signal } = call;
+  const look = async () => {
+    try {
+      if (await call.allowed()) return next();
+    } catch (error) {
+      onFailure(error);
+    }
+    viewer.end();
+  };
+  let cancel = () => {};
+  const next = () => {
+    if (!signal.aborted) cancel = clock.after(TOKEN_LOOK_MS, () => void look());
+  };
+  signal.addEventListener("abort", () => cancel(), { once: true });
+  next();
 }
 
 /** Hears what could not be done. */

@@ -22,15 +22,7 @@ import { openApi } from "./openapi.ts";
 import { guarded, Streams } from "./pipeline.ts";
 import { type Answer, json, problem } from "./problem.ts";
 import { type ApiClock, apiClock, Readiness, type ReadyCheck } from "./readiness.ts";
-import {
-  type ApiRequest,
-  type Call,
-  headerOf,
-  queryOf,
-  type Route,
-  RouteTable,
-  type Scope,
-} from "./route.ts";
+import { type ApiRequest, headerOf, queryOf, type Route, RouteTable, type Scope } from "./route.ts";
 import { traced } from "./traced_route.ts";
 
 /** What became of an API token. */
@@ -135,12 +127,15 @@ async function route(
   const method = request.method === "HEAD" ? "GET" : request.method;
   const chosen = methods.get(method);
   if (chosen === undefined) return wrongMethod(path, request.method, methods);
-  const refusal = chosen.scope === undefined
-    ? undefined
-    : foreignOrigin(request) ?? await tokenRefusal(request, chosen.scope, options);
+  const { scope } = chosen;
+  const judge = async () =>
+    scope === undefined
+      ? undefined
+      : foreignOrigin(request) ?? await tokenRefusal(request, scope, options);
+  const refusal = await judge();
   if (refusal !== undefined) return refusal;
-  const call: Call = { ...request, params, query: queryOf(request.target) };
-  return await chosen.answer(call);
+  const allowed = async () => await judge() === undefined;
+  return await chosen.answer({ ...request, params, query: queryOf(request.target), allowed });
 }
 
 function wrongMethod(

@@ -65,6 +65,9 @@ export const VIEWER_BYTES_MAX = 1_048_576;
 /** Milliseconds without an event after which a page is told that we are here: proxies cut silent answers after 60 s. */
 export const HEARTBEAT_MS = 15_000;
 
+/** Milliseconds between two looks at the token of a page that watches: one that was withdrawn shows nothing for longer. */
+export const TOKEN_LOOK_MS = 10_000;
+
 /** Milliseconds after which a page that lost its events is to come again. */
 export const RECONNECT_MS = 2_000;
 

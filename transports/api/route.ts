@@ -37,6 +37,8 @@ export interface Call extends ApiRequest {
   readonly params: Readonly<Record<string, string>>;
   /** The query; of a parameter that comes twice, the last. */
   readonly query: Query;
+  /** Whether the request would still be let in: for an answer that takes long enough for its token to end. */
+  allowed(): Promise<boolean>;
 }
 
 /** A schema, or the name of one of the document's components. */

@@ -26,7 +26,7 @@ export class Viewer {
   readonly #signal: AbortSignal;
   readonly #waiting: EventFrame[] = [];
   #waitingBytes = 0;
-  #behind = false;
+  #over = false;
   #wake: (() => void) | undefined;
 
   /** A page that watches until the signal is aborted. */
@@ -38,18 +38,21 @@ export class Viewer {
 
   /** Takes a frame; a page that is too far behind gets no more, and its stream ends. */
   add(frame: EventFrame): void {
-    if (this.#behind) return;
+    if (this.#over) return;
     if (REPLACED[frame.type]) this.#forget(frame.type);
     const { length } = frame.bytes;
     // A single frame beyond the bound passes: the stream could never show it otherwise.
     const tooMuch = this.#waiting.length > 0 && this.#waitingBytes + length > VIEWER_BYTES_MAX;
-    if (this.#waiting.length >= VIEWER_FRAMES_MAX || tooMuch) {
-      this.#behind = true;
-      this.#waiting.length = 0;
-    } else {
-      this.#waiting.push(frame);
-      this.#waitingBytes += length;
-    }
+    if (this.#waiting.length >= VIEWER_FRAMES_MAX || tooMuch) return this.end();
+    this.#waiting.push(frame);
+    this.#waitingBytes += length;
+    this.#wake?.();
+  }
+
+  /** Ends the stream; what waits is not sent. */
+  end(): void {
+    this.#over = true;
+    this.#waiting.length = 0;
     this.#wake?.();
   }
 
@@ -61,7 +64,7 @@ export class Viewer {
   async *stream(missed?: EventFrame): AsyncGenerator<string | Uint8Array, void, void> {
     yield `retry: ${RECONNECT_MS}\n\n`;
     if (missed !== undefined) yield missed.bytes;
-    while (!this.#signal.aborted && !this.#behind) {
+    while (!this.#signal.aborted && !this.#over) {
       const frame = this.#waiting.shift();
       if (frame !== undefined) {
         this.#waitingBytes -= frame.bytes.length;

@@ -9,6 +9,7 @@ import {
 } from "../../../transports/api/event_frame.ts";
 import {
   HEARTBEAT_MS,
+  TOKEN_LOOK_MS,
   UNREAD_MS,
   VIEWER_BYTES_MAX,
   VIEWER_FRAMES_MAX,
@@ -59,7 +60,9 @@ class HandClock {
 
   /** Passes the deadlines of so many milliseconds. */
   pass(ms: number): void {
-    for (const [run, armedMs] of this.#armed) if (armedMs === ms) run();
+    for (const [run, armedMs] of [...this.#armed]) {
+      if (armedMs === ms && this.#armed.delete(run)) run();
+    }
   }
 }
 
@@ -238,6 +241,28 @@ Deno.test("GET /v1/events needs a token that may read, and HEAD subscribes to no
   assertEquals(refused.status, 403);
   const head = await world.fetch("HEAD", "/v1/events?since=7");
   assertEquals([head.status, await head.text(), feed.watchers.size, feed.asked], [200, "", 0, []]);
+});
+
+Deno.test("GET /v1/events ends for the pages of a token that was withdrawn, and for no others", async () => {
+  const feed = new Feed();
+  const clock = new HandClock();
+  await using world = await ApiWorld.open({ events: feed, clock });
+  const shutOut = await Watch.open(world);
+  const other = await Watch.open(world, "", { authorization: "Bearer admin-token" });
+  clock.pass(TOKEN_LOOK_MS);
+  await until(() => clock.waits(TOKEN_LOOK_MS));
+  feed.publish(bar(1));
+  await shutOut.has(barText(1));
+  world.withdrawn.add("read-token");
+  clock.pass(TOKEN_LOOK_MS);
+  await shutOut.end();
+  await until(() => feed.watchers.size === 1);
+  feed.publish(bar(2));
+  await other.has(barText(2));
+  const again = await world.call("GET", "/v1/events", { token: "read-token" });
+  assertEquals(again.status, 401);
+  other.leave();
+  await until(() => feed.watchers.size === 0);
 });
 
 Deno.test("GET /v1/events has room for so many pages, and a page that leaves makes room", async () => {

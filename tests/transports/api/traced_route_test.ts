@@ -37,6 +37,7 @@ function call(params: Call["params"], headers: Call["headers"]): Call {
     ...{ method: "POST", target: "/", headers, params, query: {} },
     body: { read: unread, chunks: unread },
     signal: new AbortController().signal,
+    allowed: () => Promise.resolve(true),
   };
 }
 
