@@ -37,7 +37,7 @@ import {
   readProblem,
   readResumed,
 } from "./answers.ts";
-import { type LiveEvent, readLiveEvent } from "./event_answers.ts";
+import { type BarsAnswer, type LiveEvent, readBars, readLiveEvent } from "./event_answers.ts";
 import { serverSentEvents } from "./event_stream.ts";
 import {
   ANSWER_BYTES_MAX,
@@ -135,6 +135,12 @@ interface Call {
   readonly signal?: AbortSignal;
 }
 
+/** What else a request may have. */
+interface CallOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The client; see the module. */
 export class ApiClient {
   readonly #origin: string;
@@ -213,7 +219,7 @@ export class ApiClient {
   /** Submits a notification; answers with its id. */
   async submit(body: unknown, idempotencyKey?: string): Promise<ApiResult<string>> {
     const headers = idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey };
-    const result = await this.#json(readAccepted, "POST", "/v1/notifications", body, headers);
+    const result = await this.#json(readAccepted, "POST", "/v1/notifications", body, { headers });
     return result.kind === "ok" ? ok(result.value.id) : result;
   }
 
@@ -264,6 +270,11 @@ export class ApiClient {
     return this.#json(readNodes, "GET", "/v1/nodes");
   }
 
+  /** What ended in each second of the last ten minutes; the signal ends the waiting for it. */
+  bars(signal?: AbortSignal): Promise<ApiResult<BarsAnswer>> {
+    return this.#json(readBars, "GET", "/v1/bars?span=ten_minutes", undefined, { signal });
+  }
+
   /**
    * What happens, as it happens. A failure is the last thing it gives; it ends without one when the
    * signal is aborted or the node closes. Whoever wants more asks again, `since` some seconds before
@@ -304,13 +315,13 @@ export class ApiClient {
     method: Call["method"],
     path: string,
     body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
+    { headers = {}, signal }: CallOptions = {},
   ): Promise<ApiResult<T>> {
-    const signal = AbortSignal.timeout(this.#answerMs);
+    const inTime = AbortSignal.timeout(this.#answerMs);
     const answered = await this.#fetch({
       method,
       path,
-      signal,
+      signal: signal === undefined ? inTime : AbortSignal.any([signal, inTime]),
       headers: body === undefined ? headers : { ...headers, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

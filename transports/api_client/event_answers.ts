@@ -39,6 +39,16 @@ export interface BarAnswer {
   readonly platforms: Readonly<Record<string, PlatformBarAnswer>>;
 }
 
+/** What ended in the past. */
+export interface BarsAnswer {
+  /** The first second of the span. */
+  readonly from: number;
+  /** The first second behind it: the present one, which is not over, is the last in it. */
+  readonly to: number;
+  /** Its bars, oldest first; a second without one is one in which nothing ended. */
+  readonly bars: readonly BarAnswer[];
+}
+
 /** The live actors and what flows through them. */
 export interface TreeAnswer {
   /** When it was read, in milliseconds since 1970. */
@@ -83,7 +93,7 @@ export type LiveEvent =
 const count = v.pipe(v.number(), v.minValue(0));
 const text = v.string();
 
-const readBar: AnswerReader<BarAnswer> = reader(v.looseObject({
+const bar = v.looseObject({
   second: count,
   platforms: v.record(
     text,
@@ -97,7 +107,14 @@ const readBar: AnswerReader<BarAnswer> = reader(v.looseObject({
       retries: count,
     }),
   ),
-}));
+});
+
+const readBar: AnswerReader<BarAnswer> = reader(bar);
+
+/** Reads the bars of the past. */
+export const readBars: AnswerReader<BarsAnswer> = reader(
+  v.looseObject({ from: count, to: count, bars: v.array(bar) }),
+);
 
 const readTree: AnswerReader<TreeAnswer> = reader(v.looseObject({
   at: count,
