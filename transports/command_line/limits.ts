@@ -114,3 +114,9 @@ export const REASONS_MAX = 5;
 
 /** Characters of one reason: two lines of a terminal. */
 export const REASON_CHARS_MAX = 120;
+
+/** Seconds of bars that are kept: the node has as many. */
+export const BAR_SECONDS_MAX = 600;
+
+/** Lines of notes below bars: the queue, and the first pauses; more would take the place of the bars. */
+export const CHART_NOTES_MAX = 6;

@@ -16,6 +16,7 @@ class Stage {
         stdout: new WritableStream(),
         stdin: new ReadableStream(),
         live,
+        screen: undefined,
       },
       now: () => this.nowMs,
       wallNow: () => 0,
@@ -69,11 +70,11 @@ Deno.test("CopyReport draws two lines in place on a terminal, cut to its columns
   const stage = new Stage({ columns: 30, colour: true });
   const report = new CopyReport(stage.world);
   report.show(...tables(0));
-  const lines = "device: 0 of 10,000 rows (0%)\x1b[K\nall: 1 of 10,001 rows (0%), 0 \x1b[K\n\x1b[J";
+  const lines = "\x1b[Kdevice: 0 of 10,000 rows (0%)\n\x1b[Kall: 1 of 10,001 rows (0%), 0 \n\x1b[J";
   assertEquals(stage.take(), `\r${lines}`);
   stage.nowMs = 250;
   report.show(...tables(1));
-  assertEquals(stage.take().startsWith("\r\x1b[2Adevice: 1 of 10,000"), true);
+  assertEquals(stage.take().startsWith("\r\x1b[2A\x1b[Kdevice: 1 of 10,000"), true);
   report.end();
   assertEquals(stage.take(), "\r\x1b[2A\x1b[J");
 });

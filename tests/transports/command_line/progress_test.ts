@@ -121,11 +121,16 @@ Deno.test("LiveLines draws over what it drew, and leaves nothing of a longer blo
   live.draw(["c"]);
   live.draw([]);
   const [first, second, third] = [
-    "\ra\x1b[K\nb\x1b[K\n\x1b[J",
-    "\r\x1b[2Ac\x1b[K\n\x1b[J",
+    "\r\x1b[Ka\n\x1b[Kb\n\x1b[J",
+    "\r\x1b[2A\x1b[Kc\n\x1b[J",
     "\r\x1b[1A\x1b[J",
   ];
   assertEquals(screen, `${first}${second}${third}`);
+  screen = "";
+  live.draw(["d"]);
+  live.clear();
+  live.draw(["e"]);
+  assertEquals(screen, "\r\x1b[Kd\n\x1b[J\x1b[H\x1b[J\r\x1b[Ke\n\x1b[J");
 });
 
 Deno.test("table() aligns columns and shows nothing that moves a terminal", () => {
