@@ -4,7 +4,11 @@
  * @module
  */
 
-import { ApiClient, type ApiFailure } from "../../transports/api_client/api_client.ts";
+import {
+  ApiClient,
+  type ApiClientOptions,
+  type ApiFailure,
+} from "../../transports/api_client/api_client.ts";
 import type { Problem } from "../../transports/api_client/answers.ts";
 import { findApiToken } from "../../transports/command_line/key_files.ts";
 import type { ClientSettings } from "../../transports/command_line/client_settings.ts";
@@ -12,12 +16,15 @@ import { PROBLEMS_MAX, SHOWN_DETAIL_CHARS_MAX } from "../../transports/command_l
 import { cut, escapeInvisible } from "../../transports/command_line/visible_text.ts";
 import { StartError } from "../start_error.ts";
 
-/** The client that these settings describe. */
-export function openClient({ apiUrl, apiToken, data }: ClientSettings): ApiClient {
+/** The client that these settings describe; `options` are its own. */
+export function openClient(
+  { apiUrl, apiToken, data }: ClientSettings,
+  options: Pick<ApiClientOptions, "silenceMs"> = {},
+): ApiClient {
   const token = findApiToken(data, apiToken);
   switch (token.kind) {
     case "ready":
-      return new ApiClient({ origin: apiUrl, token: token.secret.reveal() });
+      return new ApiClient({ ...options, origin: apiUrl, token: token.secret.reveal() });
     case "failed":
       throw new StartError(`api-token: ${token.problem}`, 1);
     case "missing":

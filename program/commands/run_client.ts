@@ -10,6 +10,7 @@ import type { World } from "./world.ts";
 import { exportDevices, importDevices, listDevices, removeDevice } from "./devices.ts";
 import { cancel, send } from "./send.ts";
 import { nodeStatus, notificationStatus } from "./status.ts";
+import { watchNode } from "./status_watch.ts";
 
 /**
  * Runs a command and resolves with its exit status.
@@ -43,9 +44,10 @@ export async function runClient(
     case "send":
       return await send(command, json, world);
     case "status":
-      return command.notification === undefined
-        ? await nodeStatus(command.client, json, world)
-        : await notificationStatus(command.notification, command, json, world);
+      if (command.notification !== undefined) {
+        return await notificationStatus(command.notification, command, json, world);
+      }
+      return await (command.watch ? watchNode : nodeStatus)(command.client, json, world);
     case "cancel":
       return await cancel(command, json, world);
   }

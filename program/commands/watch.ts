@@ -22,11 +22,14 @@ import type { World } from "./world.ts";
 const LIVE_MS = 250;
 const LINE_MS = 1_000;
 
+/** What a person hears of a node that is waited for. */
+export const ABSENT_TEXT = "the node does not answer; waiting for it";
+
 /** Time without progress after which it is asked whether something is paused, and between two such questions. */
 const STILL_MS = 2_000;
 
 /** How long an absent node is waited for, in milliseconds: a restart with a long drain fits. */
-const ABSENT_MS = 60_000;
+export const ABSENT_MS = 60_000;
 
 /** How the watching ended. */
 export type Watched =
@@ -67,7 +70,7 @@ export async function watch(
 }
 
 /** Whether the node may be back soon: it restarts, or its store is busy. */
-function isPassing(failure: ApiFailure): boolean {
+export function isPassing(failure: ApiFailure): boolean {
   return failure.kind === "unreachable" || (failure.kind === "problem" && failure.status >= 500);
 }
 
@@ -138,9 +141,8 @@ class View {
   absent(): void {
     const { terminal } = this.#world;
     if (this.#mode !== "lines") return;
-    const text = "the node does not answer; waiting for it";
-    if (terminal.live === undefined) return this.#print(text);
-    this.#live.draw([...this.#lines, text]);
+    if (terminal.live === undefined) return this.#print(ABSENT_TEXT);
+    this.#live.draw([...this.#lines, ABSENT_TEXT]);
   }
 
   /** What stays the same for hours, such as a notification for tomorrow, is one line. */

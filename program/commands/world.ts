@@ -16,6 +16,18 @@ export interface Terminal {
   readonly stdin: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** How standard error shows progress: drawn in place when it is a terminal. */
   readonly live: { readonly columns: number; readonly colour: boolean } | undefined;
+  /** How standard output shows pictures, as large as it is now; `undefined` when it is no terminal. */
+  readonly screen: Screen | undefined;
+}
+
+/** A terminal's size and colours. */
+export interface Screen {
+  /** Its columns. */
+  readonly columns: number;
+  /** Its rows; `undefined` when it does not say. */
+  readonly rows: number | undefined;
+  /** Whether it shows colours. */
+  readonly colour: boolean;
 }
 
 /** What a command has around it. */
@@ -48,7 +60,11 @@ export const PROCESS: World = {
     },
     get live() {
       if (!Deno.stderr.isTerminal()) return undefined;
-      return { columns: terminalColumns(), colour: !Deno.noColor };
+      return { columns: terminalSize().columns, colour: !Deno.noColor };
+    },
+    get screen() {
+      if (!Deno.stdout.isTerminal()) return undefined;
+      return { ...terminalSize(), colour: !Deno.noColor };
     },
   },
   now: () => performance.now(),
@@ -71,12 +87,14 @@ export const PROCESS: World = {
   },
 };
 
-/** Columns of the terminal; 80 when it does not say. */
-function terminalColumns(): number {
+/** The terminal's size; 80 columns when it does not say. */
+function terminalSize(): Omit<Screen, "colour"> {
   try {
-    return Deno.consoleSize().columns || 80;
+    const { columns, rows } = Deno.consoleSize();
+    return { columns: columns || 80, rows: rows || undefined };
   } catch {
-    return 80; // Some terminals have no size, such as those of pipes that play one.
+    // Some terminals have no size, such as those of pipes that play one.
+    return { columns: 80, rows: undefined };
   }
 }
 

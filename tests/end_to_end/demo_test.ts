@@ -25,6 +25,7 @@ function world(onSleep: (interrupt: () => void) => void = () => {}) {
       stdout: new WritableStream(),
       stdin: new ReadableStream(),
       live: undefined,
+      screen: undefined,
     },
     now: () => performance.now(),
     wallNow: () => Date.now(),

@@ -7,7 +7,7 @@
 
 import { assert } from "@std/assert";
 import { runClient } from "../../program/commands/run_client.ts";
-import type { World } from "../../program/commands/world.ts";
+import type { Screen, World } from "../../program/commands/world.ts";
 import { isClientCommand } from "../../transports/command_line/client_command.ts";
 import { parseCommandLine } from "../../transports/command_line/parse_command_line.ts";
 import { readTextFile } from "../../transports/command_line/read_file.ts";
@@ -24,6 +24,16 @@ export function problem(status: number, detail: string): Response {
 /** Makes answers of a value. */
 export function json(value: unknown): () => Response {
   return () => Response.json(value);
+}
+
+/** What the terminal is. */
+export interface StageOptions {
+  /** Whether standard error is a terminal of 80 columns. */
+  readonly live?: boolean;
+  /** Standard output as a terminal, as it is now; it is none when absent. */
+  readonly screen?: () => Screen;
+  /** What stands in standard input. */
+  readonly stdin?: string;
 }
 
 /** A door, a terminal and a clock. */
@@ -43,8 +53,8 @@ export class Stage implements AsyncDisposable {
 
   /** A door that gives these answers by method and path, several of one path one after the other. */
   constructor(
-    answers: Readonly<Record<string, readonly (() => Response)[]>>,
-    { live, stdin = "" }: { readonly live?: boolean; readonly stdin?: string } = {},
+    answers: Readonly<Record<string, readonly ((request: Request) => Response)[]>>,
+    { live, screen, stdin = "" }: StageOptions = {},
   ) {
     const times = new Map<string, number>();
     this.#server = Deno.serve(
@@ -55,7 +65,7 @@ export class Stage implements AsyncDisposable {
         const at = times.get(key) ?? 0;
         times.set(key, at + 1);
         const list = answers[key] ?? [];
-        return (list[at] ?? list.at(-1))?.() ?? problem(404, "nothing here");
+        return (list[at] ?? list.at(-1))?.(request) ?? problem(404, "nothing here");
       },
     );
     this.world = {
@@ -65,6 +75,9 @@ export class Stage implements AsyncDisposable {
         stdout: new WritableStream(),
         stdin: ReadableStream.from(stdin === "" ? [] : [new TextEncoder().encode(stdin)]),
         live: live === true ? { columns: 80, colour: false } : undefined,
+        get screen() {
+          return screen?.();
+        },
       },
       now: () => this.sleptMs,
       wallNow: () => Date.UTC(2030, 0, 1),

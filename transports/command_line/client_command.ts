@@ -37,7 +37,7 @@ export type ClientCommand =
       readonly name: "status";
       /** The notification, the node when absent. */
       readonly notification: string | undefined;
-      /** Whether to stay until it is done. */
+      /** Whether to stay: until it is done, at the node until a person interrupts. */
       readonly watch: boolean;
     }
     | { readonly name: "cancel"; readonly notification: string }

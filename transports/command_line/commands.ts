@@ -137,7 +137,7 @@ export const DETACH: SwitchRow = {
 /** Waits. */
 export const WATCH: SwitchRow = {
   name: "watch",
-  description: "show the notification's progress until it is done",
+  description: "show progress until it is done; of the node, bars by the second",
 };
 
 const SEND_NOTE = `
@@ -147,6 +147,13 @@ only ends the watching. Exit status: 0 when the providers took it for everyone
 whose token lives (tokens found dead are counted and marked), 1 when it failed,
 expired or was rejected for anybody, or there was nobody to send to. The data
 folder whose API token is taken is named by HELIOGRAPH_DATA or --config here.
+`;
+
+const WATCH_NOTE = `
+Without an id --watch draws a bar for each second of the last minutes, on all
+nodes of the store, until Ctrl-C, and prints a line a second where it cannot
+draw. With --json it prints each bar as the API has it, first those of the last
+ten minutes; a second that comes again replaces what was printed of it.
 `;
 
 const COPY_NOTE = `
@@ -289,6 +296,7 @@ export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
     settings: CLIENT,
     options: [],
     switches: [WATCH],
+    note: WATCH_NOTE,
   },
   cancel: {
     words: ["cancel"],
