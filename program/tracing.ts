@@ -12,6 +12,8 @@ import { VERSION } from "./version.ts";
 /** Where the OpenTelemetry API keeps what a runtime registers with it; Deno does when `OTEL_DENO` has it trace. */
 const REGISTERED = Symbol.for("opentelemetry.js.api.1");
 
+const SAMPLER = "OTEL_TRACES_SAMPLER";
+
 /**
  * The tracer, when the runtime exports traces. Without that nothing of OpenTelemetry is even loaded.
  *
@@ -22,7 +24,10 @@ export async function openTracing(
 ): Promise<TraceRecorder | undefined> {
   if (!(REGISTERED in globalThis)) return undefined;
   const { openTracer } = await import("../transports/opentelemetry/mod.ts");
-  const opened = openTracer({ version: VERSION, oneIn: traceOneIn });
+  // Asked for first: without the permission to read it, reading would ask whoever sits at the terminal.
+  const { state } = await Deno.permissions.query({ name: "env", variable: SAMPLER });
+  const sampler = state === "granted" ? Deno.env.get(SAMPLER) : undefined;
+  const opened = openTracer({ version: VERSION, oneIn: traceOneIn, sampler });
   switch (opened.kind) {
     case "open":
       return opened.tracer;

@@ -21,6 +21,8 @@ export interface TracerOptions {
   readonly version: string;
   /** Of so many notifications and messages one is traced; 1 or more. */
   readonly oneIn: number;
+  /** The sampler that the environment names, where that may be read: one that is seldom let through hides from a look. */
+  readonly sampler?: string | undefined;
 }
 
 /** What opening came to. */
@@ -32,9 +34,12 @@ export type OpenedTracer =
   | { readonly kind: "refused"; readonly problem: string };
 
 /** Opens the tracer. */
-export function openTracer({ version, oneIn }: TracerOptions): OpenedTracer {
+export function openTracer(
+  { version, oneIn, sampler = GOOD_SAMPLER }: TracerOptions,
+): OpenedTracer {
   const tracer = trace.getTracer("heliograph", version);
   if (!tracer.startSpan("probe").isRecording()) return { kind: "off" };
+  if (sampler !== GOOD_SAMPLER) return refused(SAMPLER);
   const records = (parent: ReturnType<typeof probe> | undefined): boolean => {
     const span = parent === undefined
       ? tracer.startSpan("probe", { root: true })
@@ -52,7 +57,8 @@ export function openTracer({ version, oneIn }: TracerOptions): OpenedTracer {
   };
 }
 
-const SAMPLER = "OTEL_TRACES_SAMPLER: must be parentbased_always_off, or Deno's own spans " +
+const GOOD_SAMPLER = "parentbased_always_off";
+const SAMPLER = `OTEL_TRACES_SAMPLER: must be ${GOOD_SAMPLER}, or Deno's own spans ` +
   "show whole URLs, which are secrets here";
 const PROPAGATORS = "OTEL_PROPAGATORS: must be none, or a header of a request has Deno record " +
   "its whole URL, which is a secret here";
