@@ -5,7 +5,7 @@
  */
 
 import type { Query } from "./delivery.ts";
-import { appParameter, pageParameters, type Pipeline, takeRows } from "./pipeline.ts";
+import { appParameter, pageParameters, type Pipeline, strangers, takeRows } from "./pipeline.ts";
 import { type Answer, invalid, json, lines, NDJSON_TYPE, replied } from "./problem.ts";
 import { type Call, headerOf, mediaType, readJson, type Route, typeRefusal } from "./route.ts";
 import { csvDevices, ndjsonRows, type Row } from "./rows.ts";
@@ -131,12 +131,8 @@ function singleRoutes({ delivery }: Pipeline): readonly Route[] {
 function importDevices(pipeline: Pipeline, call: Call): Answer {
   const wrongType = typeRefusal(call, [NDJSON_TYPE, CSV_TYPE]);
   if (wrongType !== undefined) return wrongType;
-  const known = ["app", "platform"];
-  const unknown = Object.keys(call.query).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    const message = `unknown field; known are ${known.join(", ")}`;
-    return invalid([{ path: unknown, message }]);
-  }
+  const problems = strangers(call.query, ["app", "platform"]);
+  if (problems.length > 0) return invalid(problems);
   const { delivery } = pipeline;
   return takeRows(pipeline, call, deviceRows(call), (rows) => delivery.importDevices(rows));
 }

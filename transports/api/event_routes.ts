@@ -13,7 +13,7 @@ import { quoted } from "../http_door/refusal.ts";
 import type { ApiEvents, Problem } from "./delivery.ts";
 import { EVENT_TOPICS, type EventFrame, type EventTopic } from "./event_frame.ts";
 import { TOKEN_LOOK_MS, VIEWERS_MAX } from "./limits.ts";
-import { type Pipeline, Streams } from "./pipeline.ts";
+import { type Pipeline, strangers, Streams } from "./pipeline.ts";
 import { type Answer, invalid, json, replied, unavailable } from "./problem.ts";
 import type { ApiClock } from "./readiness.ts";
 import { type Call, headerOf, type Operation, type Route } from "./route.ts";
@@ -165,15 +165,10 @@ async function missed(
 
 /** Twelve digits are seconds of the next thirty thousand years. */
 const SECOND = /^\d{1,12}$/;
-const PARAMETERS = ["show", "since"];
 
 function readWatch(call: Call): Watch {
   const { show = "bars,status", since } = call.query;
-  const problems: Problem[] = [];
-  for (const path of Object.keys(call.query)) {
-    if (PARAMETERS.includes(path)) continue;
-    problems.push({ path, message: `unknown field; known are ${PARAMETERS.join(", ")}` });
-  }
+  const problems: Problem[] = [...strangers(call.query, ["show", "since"])];
   const names = show.split(",");
   const topics = new Set(EVENT_TOPICS.filter((topic) => names.includes(topic)));
   const stranger = names.find((name) => !EVENT_TOPICS.some((topic) => topic === name));

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { quoted } from "../http_door/refusal.ts";
 import { bulkLines, type TakeRows } from "./bulk.ts";
-import type { DeliveryApi } from "./delivery.ts";
+import type { DeliveryApi, Problem, Query } from "./delivery.ts";
 import { STREAMS_MAX } from "./limits.ts";
 import { type Answer, lines, unavailable } from "./problem.ts";
 import type { ApiClock } from "./readiness.ts";
@@ -68,6 +69,14 @@ export function takeRows(
   if (!streams.enter(call.signal)) return unavailable("too many streamed bodies at once");
   const { signal } = call;
   return lines(bulkLines({ rows, take, signal, onFailure, now: () => clock.now() }));
+}
+
+/** What is wrong with a query that has a parameter beside these: the first such is told, cut and printable. */
+export function strangers(query: Query, known: readonly string[]): readonly Problem[] {
+  const stranger = Object.keys(query).find((name) => !known.includes(name));
+  if (stranger === undefined) return [];
+  const path = quoted(stranger).slice(1, -1);
+  return [{ path, message: `unknown field; known are ${known.join(", ")}` }];
 }
 
 /** Parameters of a page of a list. */

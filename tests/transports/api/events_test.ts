@@ -190,9 +190,10 @@ for (
     ["?since=1", { "last-event-id": "x" }, "Last-Event-ID: must be whole seconds"],
     ["?until=5", {}, "until: unknown field; known are show, since"],
     ["?constructor=5", {}, "constructor: unknown field"],
+    [`?${"x".repeat(5_000)}=5&y=6`, {}, "x…: unknown field; known are show, since"],
   ] as const
 ) {
-  Deno.test(`GET /v1/events${query} ${JSON.stringify(headers)} => 422 ${detail}`, async () => {
+  Deno.test(`GET /v1/events${query.slice(0, 40)} ${JSON.stringify(headers)} => 422 ${detail}`, async () => {
     const feed = new Feed();
     await using world = await ApiWorld.open({ events: feed });
     const refused = await world.call("GET", `/v1/events${query}`, { headers });
