@@ -131,6 +131,7 @@ async function tellsWhatIsPointedAt({ page }: MonitorWorld): Promise<void> {
 async function namesLanesAsText(world: MonitorWorld): Promise<void> {
   const { page } = world;
   const pause = { reason: HOSTILE, since: "2026-11-22T18:00:00Z" };
+  const before = await draws(page);
   const lanes = range(7).map((place) => ({ app: HOSTILE + place, platform: "fcm", pause }));
   const status = { queue: { waiting: 1, leased: 2 }, lanes };
   await feed(page, [`event: status\ndata: ${JSON.stringify(status)}\n\n`]);
@@ -140,6 +141,7 @@ async function namesLanesAsText(world: MonitorWorld): Promise<void> {
   assertEquals(await notice.locator("a").getAttribute("href"), "#/apps");
   assertEquals(await notice.locator("img").count(), 0);
   assertEquals(await page.locator("[data-figure=waiting]").getAttribute("data-value"), "1");
+  assertEquals(await draws(page), before);
   for (const look of [{ widthPx: 390 }, { widthPx: 2_560, colorScheme: "dark" }] as const) {
     await world.look(look);
     assertEquals(await page.evaluate("document.documentElement.scrollWidth"), look.widthPx);

@@ -7,8 +7,8 @@
  * The chart of bars: axes and canvas by uPlot, the bars themselves, and the choice of one step of them by
  * mouse, finger or keys.
  *
- * Invariants: it draws when it is told to, at most once for each frame of the screen and never while nobody
- * sees it; colours are read from the page's variables at each time, so that a theme takes effect at once;
+ * Invariants: it draws when it is given another picture, at most once for each frame of the screen and never
+ * while nobody sees it; colours are read from the page's variables at each time, so that a theme takes effect at once;
  * a step chosen by finger or keys stays the chosen one while it moves left, one under the mouse is
  * whichever is there.
  *
@@ -58,6 +58,8 @@ export class BarChart {
   #marker = h("div", { class: "bar-marker", hidden: true });
   /** @type {Picture | undefined} */
   #picture;
+  /** @type {Stacking} */
+  #stacking = "platform";
   /** @type {import("./bars.js").Stack} */
   #stack = { names: [], tops: [] };
   #scale = divisions(0);
@@ -121,8 +123,10 @@ export class BarChart {
    * @returns {void}
    */
   show(picture, stacking) {
+    if (stacking === this.#stacking && isSame(picture, this.#picture)) return;
     const other = this.#picture?.span !== picture.span;
     this.#picture = picture;
+    this.#stacking = stacking;
     this.#stack = stacked(picture, stacking);
     this.#scale = divisions(Math.max(0, ...this.#stack.tops.at(-1) ?? []));
     if (other || this.#pinned !== undefined && this.#pinned < picture.from) {
@@ -353,4 +357,13 @@ export class BarChart {
     this.#mark();
     this.#onChoose(cause);
   }
+}
+
+/**
+ * @param {Picture} one
+ * @param {Picture | undefined} other
+ */
+function isSame(one, other) {
+  return other !== undefined && one.from === other.from && one.to === other.to &&
+    one.step === other.step && one.bars.every((bar, place) => bar === other.bars[place]);
 }
