@@ -55,6 +55,18 @@ import pausedLanesMonitor from "./monitor/paused_lanes.js" with { type: "text" }
 import reasonHintsMonitor from "./monitor/reason_hints.js" with { type: "text" };
 import shownTextsMonitor from "./monitor/shown_texts.js" with { type: "text" };
 import tourMonitor from "./monitor/tour.js" with { type: "text" };
+import tourFlowMonitor from "./monitor/tour_flow.js" with { type: "text" };
+import tourFlowPictureMonitor from "./monitor/tour_flow_picture.js" with { type: "text" };
+import tourHappeningListMonitor from "./monitor/tour_happening_list.js" with { type: "text" };
+import tourHappeningsMonitor from "./monitor/tour_happenings.js" with { type: "text" };
+import tourPartMonitor from "./monitor/tour_part.js" with { type: "text" };
+import tourTextsMonitor from "./monitor/tour_texts.js" with { type: "text" };
+import tourTextsDeliveryMonitor from "./monitor/tour_texts_delivery.js" with { type: "text" };
+import tourTextsMessagesMonitor from "./monitor/tour_texts_messages.js" with { type: "text" };
+import tourTreeMonitor from "./monitor/tour_tree.js" with { type: "text" };
+import tourTreePictureMonitor from "./monitor/tour_tree_picture.js" with { type: "text" };
+import tourCss from "./monitor/tour.css" with { type: "text" };
+import tourFlowCss from "./monitor/tour_flow.css" with { type: "text" };
 import listsCss from "./monitor/lists.css" with { type: "text" };
 import nodesCss from "./monitor/nodes.css" with { type: "text" };
 import monitorCss from "./monitor/monitor.css" with { type: "text" };
@@ -113,6 +125,16 @@ const MONITOR_MODULES = {
   reason_hints: reasonHintsMonitor,
   shown_texts: shownTextsMonitor,
   tour: tourMonitor,
+  tour_flow: tourFlowMonitor,
+  tour_flow_picture: tourFlowPictureMonitor,
+  tour_happening_list: tourHappeningListMonitor,
+  tour_happenings: tourHappeningsMonitor,
+  tour_part: tourPartMonitor,
+  tour_texts: tourTextsMonitor,
+  tour_texts_delivery: tourTextsDeliveryMonitor,
+  tour_texts_messages: tourTextsMessagesMonitor,
+  tour_tree: tourTreeMonitor,
+  tour_tree_picture: tourTreePictureMonitor,
   uplot: uplotJs,
 };
 
@@ -127,6 +149,8 @@ export const dashboardFiles: readonly DashboardFile[] = [
   { path: "/monitor/lists.css", contentType: CSS, body: listsCss },
   { path: "/monitor/nodes.css", contentType: CSS, body: nodesCss },
   { path: "/monitor/notifications.css", contentType: CSS, body: notificationsCss },
+  { path: "/monitor/tour.css", contentType: CSS, body: tourCss },
+  { path: "/monitor/tour_flow.css", contentType: CSS, body: tourFlowCss },
   { path: "/monitor/uplot.css", contentType: CSS, body: uplotCss },
   ...Object.entries(MONITOR_MODULES).map(([name, body]) => ({
     path: `/monitor/${name}.js`,
