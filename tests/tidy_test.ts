@@ -75,6 +75,7 @@ const FOUNDATIONS: readonly string[] = [
   "transports/postgres/",
   "transports/redis/",
   "transports/http_door/",
+  "transports/http_post/",
   "transports/http2/",
   "transports/p256/",
   "transports/provider/",

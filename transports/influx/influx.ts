@@ -16,14 +16,9 @@
  * @module
  */
 
-import {
-  ANSWER_BYTES_MAX,
-  ANSWER_CHARS_MAX,
-  REQUEST_POINTS_MAX,
-  TOKEN_CHARS_MAX,
-  URL_CHARS_MAX,
-  WRITE_TIMEOUT_MS,
-} from "./limits.ts";
+import { HttpPost, isTaken } from "../http_post/http_post.ts";
+import { URL_CHARS_MAX } from "../http_post/limits.ts";
+import { ANSWER_CHARS_MAX, REQUEST_POINTS_MAX, TOKEN_CHARS_MAX } from "./limits.ts";
 import { type Point, pointLine } from "./line_protocol.ts";
 
 /** Where and as whom to write. */
@@ -93,22 +88,21 @@ function isVersion2({ pathname }: URL): boolean {
 export class Influx implements Disposable {
   /** Where it is, for people. */
   readonly origin: string;
-  readonly #url: URL;
+  readonly #post: HttpPost;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #client: Deno.HttpClient;
-  readonly #timeoutMs: number;
+  readonly #secrets: readonly string[];
 
   /** Of checked parts; {@linkcode openInflux} checks. */
-  constructor({ token, caCerts = [], timeoutMs = WRITE_TIMEOUT_MS }: InfluxOptions, url: URL) {
+  constructor(options: InfluxOptions, url: URL) {
+    const { token } = options;
+    const proof = token === undefined ? undefined : authorization(url, token);
     this.origin = url.origin;
-    this.#url = url;
+    this.#post = new HttpPost({ ...options, url });
     this.#headers = {
       "content-type": "text/plain; charset=utf-8",
-      "user-agent": "heliograph",
-      ...(token === undefined ? {} : { authorization: authorization(url, token) }),
+      ...(proof === undefined ? {} : { authorization: proof }),
     };
-    this.#client = Deno.createHttpClient({ caCerts: [...caCerts] });
-    this.#timeoutMs = timeoutMs;
+    this.#secrets = secretsOf(token, proof);
   }
 
   /**
@@ -119,7 +113,7 @@ export class Influx implements Disposable {
   async write(points: readonly Point[], signal: AbortSignal): Promise<void> {
     for (let from = 0; from < points.length; from += REQUEST_POINTS_MAX) {
       const lines = points.slice(from, from + REQUEST_POINTS_MAX).map(pointLine);
-      await this.#post(lines.join("\n"), signal);
+      await this.#send(lines.join("\n"), signal);
     }
   }
 
@@ -129,37 +123,23 @@ export class Influx implements Disposable {
    * @throws {InfluxError} When they would not.
    */
   async ping(): Promise<void> {
-    await this.#post("# Would you take points?");
+    await this.#send("# Would you take points?");
   }
 
   /** Closes its connections. */
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#post[Symbol.dispose]();
   }
 
-  async #post(body: string, signal?: AbortSignal): Promise<void> {
-    const deadline = AbortSignal.timeout(this.#timeoutMs);
-    try {
-      const response = await fetch(this.#url, {
-        method: "POST",
-        headers: this.#headers,
-        body,
-        redirect: "manual",
-        signal: AbortSignal.any(signal === undefined ? [deadline] : [signal, deadline]),
-        client: this.#client,
-      });
-      const said = await answerText(response);
-      if (response.ok || isBeyondRetention(said)) return;
-      const shown = said.slice(0, ANSWER_CHARS_MAX);
-      throw new InfluxError(`${this.origin} answered ${response.status}: "${shown}"`);
-    } catch (error) {
-      if (error instanceof InfluxError || signal?.aborted) throw error;
-      // What the platform says names the whole address.
-      const why = deadline.aborted
-        ? `did not answer within ${this.#timeoutMs} ms`
-        : reasonOf(error);
-      throw new InfluxError(`${this.origin} ${why}`);
-    }
+  async #send(body: string, signal?: AbortSignal): Promise<void> {
+    const result = await this.#post.post(body, this.#headers, signal);
+    if (result.kind === "unanswered") throw new InfluxError(`${this.origin} ${result.problem}`);
+    const said = reasonIn(result.text);
+    if (isTaken(result.status) || isBeyondRetention(said)) return;
+    const shown = this.#secrets.reduce((text, secret) => text.replaceAll(secret, "…"), said);
+    throw new InfluxError(
+      `${this.origin} answered ${result.status}: "${shown.slice(0, ANSWER_CHARS_MAX)}"`,
+    );
   }
 }
 
@@ -175,31 +155,21 @@ function authorization(url: URL, token: string): string {
   return `Basic ${btoa(token)}`;
 }
 
+/** What must not be shown, though a proxy may repeat it: the token, its password, and how both are sent. */
+function secretsOf(token = "", proof = ""): readonly string[] {
+  const [, password = ""] = /^[^:]*:(.*)/.exec(token) ?? [];
+  const [, sent = ""] = proof.split(" ");
+  return [token, sent, password].filter((secret) => secret !== "");
+}
+
 /** In the words of versions 1 and 2.0, and of later ones; the status is 400, 422 or 500. */
 function isBeyondRetention(said: string): boolean {
   return /partial write: (points beyond|dropped \d+ points outside) retention policy/.test(said);
 }
 
-/** What an answer says: the reason in its JSON, or the beginning of its text. */
-async function answerText(response: Response): Promise<string> {
-  const bytes = new Uint8Array(ANSWER_BYTES_MAX);
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    const part = chunk.subarray(0, bytes.length - length);
-    bytes.set(part, length);
-    length += part.length;
-    if (length === bytes.length) break;
-  }
-  const text = new TextDecoder().decode(bytes.subarray(0, length));
+/** What an answer says: the reason in its JSON, or its text. */
+function reasonIn(text: string): string {
   // `error` in version 1, `message` since 2. What was cut is no JSON any more.
   const [, reason] = /"(?:error|message)":\s*"((?:[^"\\]|\\.)*)/.exec(text) ?? [];
-  return (reason?.replaceAll('\\"', '"') ?? text).trim();
-}
-
-/** Why a request failed, without the address that the platform's message repeats. */
-function reasonOf(error: unknown): string {
-  let cause: unknown = error;
-  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return `could not be reached: ${text.replaceAll(/\(?\bhttps?:\/\/\S+/g, "…")}`;
+  return (reason?.replaceAll(/\\(["\\])/g, "$1") ?? text).trim();
 }

@@ -30,7 +30,9 @@
  */
 
 import { deliveryJson, type DeliveryRow } from "../delivery_row/delivery_row.ts";
-import { ANSWER_BYTES_MAX, ANSWER_CHARS_MAX, URL_CHARS_MAX, WEBHOOK_TIMEOUT_MS } from "./limits.ts";
+import { HttpPost, isTaken } from "../http_post/http_post.ts";
+import { URL_CHARS_MAX } from "../http_post/limits.ts";
+import { ANSWER_CHARS_MAX } from "./limits.ts";
 import { readWebhookSecret, signWebhook } from "./signature.ts";
 
 /** What a webhook is made of. */
@@ -88,20 +90,16 @@ export class WebhookSink implements Disposable {
   readonly name: string;
   /** Which rows it wants. */
   readonly rows: "failures" | "all";
-  readonly #url: URL;
+  readonly #post: HttpPost;
   readonly #key: Uint8Array;
-  readonly #client: Deno.HttpClient;
-  readonly #timeoutMs: number;
   readonly #wallNow: () => number;
 
   /** Of checked parts; {@linkcode openWebhookSink} checks. */
   constructor(options: WebhookOptions, url: URL, key: Uint8Array) {
     this.name = options.name ?? "webhook";
     this.rows = options.rows;
-    this.#url = url;
+    this.#post = new HttpPost({ ...options, url });
     this.#key = key;
-    this.#client = Deno.createHttpClient({ caCerts: [...options.caCerts ?? []] });
-    this.#timeoutMs = options.timeoutMs ?? WEBHOOK_TIMEOUT_MS;
     this.#wallNow = options.wallNow ?? Date.now;
   }
 
@@ -110,38 +108,23 @@ export class WebhookSink implements Disposable {
     const body = `{"events":[${rows.map(deliveryJson).join(",")}]}`;
     const timestamp = Math.floor(this.#wallNow() / 1_000);
     const id = batchId(rows);
-    const deadline = AbortSignal.timeout(this.#timeoutMs);
-    try {
-      const response = await fetch(this.#url, {
-        method: "POST",
-        headers: {
-          "content-type": "application/json",
-          "user-agent": "heliograph",
-          "webhook-id": id,
-          "webhook-timestamp": String(timestamp),
-          "webhook-signature": signWebhook(this.#key, { id, timestamp, body }),
-        },
-        body,
-        redirect: "manual",
-        signal: AbortSignal.any([signal, deadline]),
-        client: this.#client,
-      });
-      const said = await beginning(response);
-      if (response.ok) return;
-      throw new WebhookError(`${this.#url.origin} answered ${response.status}: "${said}"`);
-    } catch (error) {
-      if (error instanceof WebhookError || signal.aborted) throw error;
-      // What the platform says names the whole URL.
-      const why = deadline.aborted
-        ? `did not answer within ${this.#timeoutMs} ms`
-        : reasonOf(error);
-      throw new WebhookError(`${this.#url.origin} ${why}`);
-    }
+    const headers = {
+      "content-type": "application/json",
+      "webhook-id": id,
+      "webhook-timestamp": String(timestamp),
+      "webhook-signature": signWebhook(this.#key, { id, timestamp, body }),
+    };
+    const result = await this.#post.post(body, headers, signal);
+    const { origin } = this.#post;
+    if (result.kind === "unanswered") throw new WebhookError(`${origin} ${result.problem}`);
+    const { status, text } = result;
+    if (isTaken(status)) return;
+    throw new WebhookError(`${origin} answered ${status}: "${text.slice(0, ANSWER_CHARS_MAX)}"`);
   }
 
   /** Closes its connections. */
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#post[Symbol.dispose]();
   }
 }
 
@@ -159,25 +142,4 @@ function batchId(rows: readonly DeliveryRow[]): string {
   const [first, last] = [rows.at(0), rows.at(-1)];
   if (first === undefined || last === undefined) throw new RangeError("A batch has no rows");
   return `deliveries_${first.position}_${last.position}_${first.at}`;
-}
-
-/** The beginning of an answer's body; the rest is not read. */
-async function beginning(response: Response): Promise<string> {
-  const bytes = new Uint8Array(ANSWER_BYTES_MAX);
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    const part = chunk.subarray(0, bytes.length - length);
-    bytes.set(part, length);
-    length += part.length;
-    if (length === bytes.length) break;
-  }
-  return new TextDecoder().decode(bytes.subarray(0, length)).slice(0, ANSWER_CHARS_MAX);
-}
-
-/** Why a request failed, without the URL that the platform's message repeats. */
-function reasonOf(error: unknown): string {
-  let cause: unknown = error;
-  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return `could not be reached: ${text.replaceAll(/\(?\bhttps?:\/\/\S+/g, "…")}`;
 }

@@ -190,6 +190,29 @@ const ANSWERS: readonly (readonly [status: number, body: string, said: string | 
   [302, "", '302: ""'],
 ];
 
+const PASSWORD = 'canary "pass" \\ word';
+
+const REPEATED: readonly (readonly [path: string, token: string, body: string, said: string])[] = [
+  [V2, TOKEN, `refused: Authorization: Token ${TOKEN}`, "refused: Authorization: Token …"],
+  [
+    "/write?db=push",
+    `me:${PASSWORD}`,
+    `refused: Authorization: Basic ${btoa(`me:${PASSWORD}`)}`,
+    "refused: Authorization: Basic …",
+  ],
+  ["/write?db=push", `me:${PASSWORD}`, JSON_V1(`me with ${PASSWORD}`), "me with …"],
+];
+
+for (const [path, token, body, said] of REPEATED) {
+  Deno.test(`Influx.write() says no secret though a server repeats it: ${said}`, async () => {
+    await using server = new Played();
+    using influx = server.open(path, { token });
+    server.answer = () => new Response(body, { status: 401 });
+    const { message } = await assertRejects(() => influx.write(points(1), signal), InfluxError);
+    assertEquals(message, `${server.origin} answered 401: "${said}"`);
+  });
+}
+
 for (const [status, body, said] of ANSWERS) {
   const title = said === undefined ? "takes" : "rejects for";
   Deno.test(`Influx.write() ${title} an answer ${status} of ${body.slice(0, 70)}`, async () => {
