@@ -236,7 +236,8 @@ export async function reachText(api, { app, audience, target }) {
         ? "An active device."
         : "Its address is dead: it would not be sent to.";
     }
-    return `${await countText(api, { app, [audience]: target }, COUNTED)}.`;
+    const count = await countText(api, { app, [audience]: target }, COUNTED);
+    return `It reaches ${count} now.`;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     return error.status === 404 ? "There is no such device." : "";

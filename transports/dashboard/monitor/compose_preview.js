@@ -16,6 +16,7 @@
 
 import { fill, h } from "./dom.js";
 import { PLATFORM_NAMES, PLATFORMS, whole } from "./format.js";
+import { marked } from "./live_table.js";
 import { laidOut, shownByAndroid, shownByApple, shownByBrowser } from "./shown_texts.js";
 
 /** @typedef {import("./format.js").Platform} Platform */
@@ -36,8 +37,11 @@ import { laidOut, shownByAndroid, shownByApple, shownByBrowser } from "./shown_t
  * @typedef {import("./shown_texts.js").ShownTexts} ShownTexts
  */
 
+/** @type {ShownTexts} */
+const NO_TEXTS = { title: "", subtitle: "", body: "", silent: "" };
+
 /** Where each platform's notifications are seen. @type {Readonly<Record<Platform, string>>} */
-const PLACES = { apns: "iOS", fcm: "Android", webpush: "Desktop browser" };
+const PLACES = { apns: "iOS", fcm: "Android", webpush: "Browser" };
 
 /** The previews of all platforms. */
 export class Previews {
@@ -130,7 +134,13 @@ class Card {
     this.#sent = h(
       "div",
       { class: "sent" },
-      h("p", { class: "size-line" }, this.#size, this.#bar),
+      h(
+        "p",
+        { class: "size-line" },
+        marked(platform, PLATFORM_NAMES[platform]),
+        this.#size,
+        this.#bar,
+      ),
       this.#headers,
       this.#payload,
     );
@@ -145,12 +155,6 @@ class Card {
         "p",
         { class: "preview-head" },
         h("strong", {}, PLACES[platform]),
-        h(
-          "span",
-          { class: "small" },
-          h("span", { class: "swatch", dataset: { of: platform } }),
-          PLATFORM_NAMES[platform],
-        ),
         h("span", { class: "sketch-mark" }, "sketch"),
       ),
       this.#absent,
@@ -161,9 +165,9 @@ class Card {
     this.clear();
   }
 
-  /** Shows nothing. */
+  /** Shows the place where something will be. */
   clear() {
-    this.#set("none", { title: "", subtitle: "", body: "", silent: "" }, "");
+    this.#set("empty", { ...NO_TEXTS, silent: "What you write is seen here." }, "");
     fill(this.#absent);
     fill(this.#problems);
   }
@@ -177,7 +181,7 @@ class Card {
     fill(this.#problems, own.map(({ message }) => h("li", {}, message)));
     const found = this.#read(platforms);
     if (found === undefined) {
-      this.#set("none", { title: "", subtitle: "", body: "", silent: "" }, app);
+      this.#set("none", NO_TEXTS, app);
       fill(
         this.#absent,
         own.length > 0 ? "It cannot be sent here as it is." : "This app has no credentials for it.",
@@ -228,14 +232,14 @@ class Card {
   }
 
   /**
-   * @param {"none" | "shown"} state
+   * @param {"none" | "empty" | "shown"} state
    * @param {ShownTexts} texts
    * @param {string} app
    */
   #set(state, { title, subtitle, body, silent }, app) {
     this.element.dataset["state"] = state;
     this.#sketch.hidden = state === "none";
-    this.#sent.hidden = state === "none";
+    this.#sent.hidden = state !== "shown";
     fill(this.#app, app);
     fill(this.#title, title);
     fill(this.#subtitle, subtitle);

@@ -101,9 +101,9 @@ export function fieldOf(path) {
 export function objectProblem(text) {
   if (text.trim() === "") return "";
   try {
-    return isObject(JSON.parse(text)) ? "" : 'must be an object: {"key": "value"}';
+    return isObject(JSON.parse(text)) ? "" : 'must be an object, such as {"key": "value"}';
   } catch (error) {
-    return `is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return `Not JSON yet: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

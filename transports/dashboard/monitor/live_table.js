@@ -96,7 +96,18 @@ function named(cell, column) {
  * @returns {HTMLTableCellElement}
  */
 export function rowHead(...children) {
-  return h("th", { scope: "row" }, children);
+  return h("th", { scope: "row" }, h("span", {}, children));
+}
+
+/**
+ * The name of a platform or an outcome with its mark.
+ *
+ * @param {string} of
+ * @param {string} name
+ * @returns {HTMLElement}
+ */
+export function marked(of, name) {
+  return h("span", { class: "nowrap" }, h("span", { class: "swatch", dataset: { of } }), name);
 }
 
 /**

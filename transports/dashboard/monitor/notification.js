@@ -16,8 +16,16 @@
 
 import { ask } from "./ask.js";
 import { fill, h } from "./dom.js";
-import { duration, OUTCOME_MEANINGS, OUTCOME_NAMES, PLATFORM_NAMES, PLATFORMS } from "./format.js";
-import { liveTable, rowHead, setNumber } from "./live_table.js";
+import {
+  duration,
+  OUTCOME_MEANINGS,
+  OUTCOME_NAMES,
+  PLATFORM_NAMES,
+  PLATFORMS,
+  share,
+  whole,
+} from "./format.js";
+import { liveTable, marked, rowHead, setNumber } from "./live_table.js";
 import { contentCard } from "./notification_content.js";
 import { Deliveries } from "./notification_deliveries.js";
 import {
@@ -27,6 +35,7 @@ import {
   isOver,
   paceText,
   progressText,
+  restText,
   STATUS_MEANINGS,
   took,
   withSample,
@@ -88,8 +97,8 @@ export async function notificationView(root, context) {
     old,
     progress.element,
     reasons.element,
-    deliveries.element,
     contentCard(first),
+    deliveries.element,
   );
   show(first);
   let looked = false;
@@ -142,6 +151,7 @@ class Progress {
     started: h("dd"),
     finished: h("dd"),
   };
+  #details = { progress: h("dd", { class: "detail" }), pace: h("dd", { class: "detail" }) };
   #meaning = h("p", { class: "small" });
   #table;
   /** @type {readonly import("./notification_figures.js").Sample[]} */
@@ -163,8 +173,8 @@ class Progress {
     const { status, progress, pace, duration, started, finished } = this.#figures;
     const names = /** @type {const} */ ([
       ["Status", status],
-      ["Recipients", progress],
-      ["Speed", pace],
+      ["Recipients", progress, this.#details.progress],
+      ["Speed", pace, this.#details.pace],
       ["Took", duration],
       ["Started", started],
       ["Finished", finished],
@@ -175,7 +185,7 @@ class Progress {
       h(
         "dl",
         { class: "figures" },
-        names.map(([name, value]) => h("div", {}, h("dt", {}, name), value)),
+        names.map(([name, ...values]) => h("div", {}, h("dt", {}, name), values)),
       ),
       this.#meaning,
       this.#bar.element,
@@ -192,8 +202,11 @@ class Progress {
     const ms = took(found, now);
     fill(this.#figures.status, statusBadge(status));
     fill(this.#meaning, [STATUS_MEANINGS[status], dueText(found, now)].join(" ").trim());
-    fill(this.#figures.progress, progressText(found));
+    const far = counts.pending > 0;
+    fill(this.#figures.progress, far ? share(ended(counts), counts.total) : whole(counts.total));
+    fill(this.#details.progress, far ? progressText(found) : "");
     fill(this.#figures.pace, paceText(found, this.#samples, now));
+    fill(this.#details.pace, restText(found, this.#samples));
     fill(this.#figures.duration, ms === undefined ? "–" : duration(ms));
     fill(this.#figures.started, time(startedAt));
     fill(this.#figures.finished, time(finishedAt));
@@ -218,9 +231,7 @@ function countsRow({ of }) {
     key,
     cell: h("td", { dataset: { of: key } }),
   }));
-  const head = of === "all"
-    ? rowHead("All")
-    : rowHead(h("span", { class: "swatch", dataset: { of } }), PLATFORM_NAMES[of]);
+  const head = of === "all" ? rowHead("All") : rowHead(marked(of, PLATFORM_NAMES[of]));
   return {
     cells: [head, ...cells.map(({ cell }) => cell)],
     update: (/** @type {PlatformCounts} */ { counts }, /** @type {HTMLElement} */ row) => {

@@ -14,7 +14,7 @@
 
 import { fill, h } from "./dom.js";
 import { OUTCOME_NAMES, OUTCOMES, PLATFORM_NAMES } from "./format.js";
-import { liveTable, rowHead } from "./live_table.js";
+import { liveTable, marked, rowHead } from "./live_table.js";
 import { worst } from "./notification_figures.js";
 import { button, field, foreign, select, time } from "./parts.js";
 
@@ -175,18 +175,8 @@ function rowOf({ position, device, platform, address, outcome, status, reason, a
   return {
     cells: [
       rowHead(h("span", { class: "clamped" }, recipient)),
-      h(
-        "td",
-        { class: "nowrap" },
-        h("span", { class: "swatch", dataset: { of: platform } }),
-        PLATFORM_NAMES[platform],
-      ),
-      h(
-        "td",
-        { class: "nowrap" },
-        h("span", { class: "swatch", dataset: { of: outcome } }),
-        OUTCOME_NAMES[outcome],
-      ),
+      h("td", {}, marked(platform, PLATFORM_NAMES[platform])),
+      h("td", {}, marked(outcome, OUTCOME_NAMES[outcome])),
       reasonCell,
       h("td", {}, attempts),
       h("td", { class: "nowrap" }, time(at)),

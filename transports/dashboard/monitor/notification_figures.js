@@ -8,7 +8,7 @@
  * @module
  */
 
-import { ago, duration, OUTCOME_NAMES, rate, share, whole } from "./format.js";
+import { ago, duration, OUTCOME_NAMES, rate, whole } from "./format.js";
 
 /** @typedef {import("./format.js").Outcome} Outcome */
 
@@ -99,7 +99,7 @@ export function worst(counts) {
 }
 
 /**
- * How far it is, in words: `7,500 of 10,000, 75%`.
+ * How far it is, in words: `7,500 of 10,000`.
  *
  * @param {Pick<Notification, "status" | "counts">} notification
  * @returns {string}
@@ -108,9 +108,7 @@ export function progressText({ status, counts }) {
   if (counts.total === 0) return status === "done" ? "no recipients" : "no recipients yet";
   if (counts.pending === 0) return whole(counts.total);
   const found = status === "expanding" || status === "open" ? " found so far" : "";
-  return `${whole(ended(counts))} of ${whole(counts.total)}${found}, ${
-    share(ended(counts), counts.total)
-  }`;
+  return `${whole(ended(counts))} of ${whole(counts.total)}${found}`;
 }
 
 /**
@@ -166,7 +164,7 @@ export function took({ startedAt, finishedAt }, now) {
 }
 
 /**
- * How fast it goes, in words: the present rate and how long the rest takes, or what it was on the whole.
+ * How fast it goes, in words: the present rate, or what it was on the whole.
  *
  * @param {Notification} notification
  * @param {readonly Sample[]} samples
@@ -181,10 +179,20 @@ export function paceText(notification, samples, now) {
     return ms === undefined || ms === 0 || sent === 0 ? "–" : `${rate(sent * 1_000 / ms)} a second`;
   }
   const present = pace(samples);
-  if (present === undefined) return "–";
-  if (present === 0 || notification.status === "expanding") return `${rate(present)} a second`;
-  const rest = duration(Math.max(1_000, counts.pending * 1_000 / present));
-  return `${rate(present)} a second, about ${rest} to go`;
+  return present === undefined ? "–" : `${rate(present)} a second`;
+}
+
+/**
+ * How long the rest takes at the present rate, in words; nothing when that is not known.
+ *
+ * @param {Notification} notification
+ * @param {readonly Sample[]} samples
+ * @returns {string}
+ */
+export function restText({ status, counts }, samples) {
+  const present = pace(samples) ?? 0;
+  if (status !== "sending" || present === 0 || counts.pending === 0) return "";
+  return `about ${duration(Math.max(1_000, Math.round(counts.pending / present) * 1_000))} to go`;
 }
 
 /**

@@ -17,7 +17,7 @@
 
 import { fill, h } from "./dom.js";
 import { OUTCOME_NAMES, PLATFORM_NAMES, whole } from "./format.js";
-import { liveTable, rowHead, setNumber } from "./live_table.js";
+import { liveTable, marked, rowHead, setNumber } from "./live_table.js";
 import { isOver, missed } from "./notification_figures.js";
 import { foreign } from "./parts.js";
 import { hintOf } from "./reason_hints.js";
@@ -117,25 +117,15 @@ function keyOf({ platform, outcome, status, reason }) {
 /** @param {Reason} first */
 function rowOf({ platform, outcome, status, reason }) {
   const count = h("td", { dataset: { of: "count" } });
-  const hint = hintOf(platform, reason);
+  const hint = hintOf(platform, reason, outcome);
   return {
     cells: [
       rowHead(
         reason === "" ? "no reason given" : foreign(reason),
         status === 0 ? null : h("span", { class: "small" }, ` ${status}`),
       ),
-      h(
-        "td",
-        { class: "nowrap" },
-        h("span", { class: "swatch", dataset: { of: platform } }),
-        PLATFORM_NAMES[platform],
-      ),
-      h(
-        "td",
-        { class: "nowrap" },
-        h("span", { class: "swatch", dataset: { of: outcome } }),
-        OUTCOME_NAMES[outcome],
-      ),
+      h("td", {}, marked(platform, PLATFORM_NAMES[platform])),
+      h("td", {}, marked(outcome, OUTCOME_NAMES[outcome])),
       count,
       h(
         "td",

@@ -321,7 +321,7 @@ function rowOf({ id, title, app, createdAt }) {
     update: (/** @type {Notification} */ next, /** @type {HTMLElement} */ row) => {
       row.dataset["id"] = id;
       row.dataset["status"] = next.status;
-      if (shown !== next.status) fill(status, statusBadge(next.status), due);
+      if (shown !== next.status) fill(status, h("span", {}, statusBadge(next.status), " ", due));
       shown = next.status;
       fill(due, dueText(next, Date.now()));
       bar.update(next.counts);

@@ -215,17 +215,26 @@ const OWN = [
   ],
 ];
 
+/** Google's word for a wrong message is that for a wrong token, too; the outcome tells them apart. @type {Hint} */
+const WRONG_FCM_TOKEN = [
+  "The token is none that Google gave out, or none of this project.",
+  "Check that the app sends the token it was given; else nothing, the device registers again.",
+];
+
 /**
  * What a recorded reason means; absent when it is not known.
  *
  * @param {Platform} platform
  * @param {string} reason As recorded, with what the service put before the provider's words.
+ * @param {import("./format.js").Outcome} outcome
  * @returns {{ readonly means: string, readonly todo: string } | undefined}
  */
-export function hintOf(platform, reason) {
+export function hintOf(platform, reason, outcome) {
   const [, tries] = /^gave up after (\d+) requests: /.exec(reason) ?? [];
   const said = reason.replace(/^(gave up after \d+ requests|no time left to try again): /, "");
-  const found = known(platform, said);
+  const wrongToken = platform === "fcm" && outcome === "token_invalid" &&
+    said === "INVALID_ARGUMENT";
+  const found = wrongToken ? WRONG_FCM_TOKEN : known(platform, said);
   if (found === undefined) return undefined;
   const [means, todo] = found;
   if (tries !== undefined) return { means: `${means} It was tried ${tries} times.`, todo };
