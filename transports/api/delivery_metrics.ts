@@ -114,6 +114,7 @@ export class DeliveryMetrics {
   readonly #sinkFailures;
   readonly #sourceFailures;
   #lanes: () => Promise<readonly MetricLane[]> = () => Promise.resolve([]);
+  #refreshing: Promise<void> | undefined;
 
   /** Makes all series, at 0, but those of answers. */
   constructor(series: Series, reasons: ProviderReasons) {
@@ -143,7 +144,7 @@ export class DeliveryMetrics {
     );
     this.#queueDelay = series.histogram(
       "queue_delay_seconds",
-      "From when a notification might be sent to the first claim of each of its batches.",
+      "From when a notification might be sent to the claim with which each of its batches first was, or was too late.",
       { buckets: QUEUE_BUCKETS_SECONDS, labelNames: ["platform"] },
     );
     this.#connections = series.gauge("provider_connections", "Connections to providers open now.", [
@@ -200,8 +201,16 @@ export class DeliveryMetrics {
     this.#lanes = lanes;
   }
 
-  /** Asks for the lanes, for a look at the metrics; without an answer none is shown, instead of an old one. */
-  async refresh(): Promise<void> {
+  /**
+   * Asks for the lanes, for a look at the metrics; without an answer none is shown, instead of an old one.
+   * Who looks meanwhile waits for the same answer: no number of them asks a store more than one.
+   */
+  refresh(): Promise<void> {
+    this.#refreshing ??= this.#refresh().finally(() => this.#refreshing = undefined);
+    return this.#refreshing;
+  }
+
+  async #refresh(): Promise<void> {
     const lanes = await this.#lanes().catch(() => undefined);
     this.#queueBatches.reset();
     this.#lanesPaused.reset();
@@ -248,7 +257,7 @@ export class DeliveryMetrics {
     this.#latencies.add(platform, counted);
   }
 
-  /** A batch was claimed for the first time, so many milliseconds after it might have been. */
+  /** A batch was claimed and sent for the first time, or was too late, so many milliseconds after it might have been. */
   claimed(platform: MetricPlatform, delayMs: number): void {
     this.#queueDelay.observe({ platform }, delayMs / 1_000);
   }

@@ -258,8 +258,8 @@ class Work {
     const { batch, services } = this.#state;
     const facts = { batch, notification, loaded, allRows: services.allRows, sentAt };
     this.#acceptedAt = notification.createdAt;
-    this.#observeClaim(notification, sentAt);
     if (sentAt >= notification.expiresAt) {
+      this.#observeClaim(notification, sentAt);
       return settleAll({ ...facts, now: sentAt }, "expired", "its time was over");
     }
     if (batch.deliveries > BATCH_DELIVERIES_MAX) {
@@ -276,6 +276,9 @@ class Work {
       : await services.gateways[batch.platform].send(this.#block(notification, app, recipients));
     assertAnswered(answers, recipients.numbers.length);
     this.#observe(answers);
+    if (answers.verdicts.some(({ kind }) => kind !== "unsent")) {
+      this.#observeClaim(notification, sentAt);
+    }
     const guidance = await this.#guidance(reportOf(batch, answers, app.version));
     const random = () => this.#ctx.random();
     const settled = settle({ ...facts, answers, guidance, now: this.#ctx.wallNow(), random });
@@ -399,7 +402,10 @@ class Work {
     await services.store.bury({ source: "queue", id: `${lease.batch}`, reason, body, at });
   }
 
-  /** Remainders wait because they must, and what was claimed before has been counted then. */
+  /**
+   * Tells how long recipients waited for the claim with which they were sent. Those that are tried again wait
+   * because they must; those handed back unsent, as to a provider that does not work, wait on.
+   */
   #observeClaim({ createdAt, sendAt }: Notification, claimedAt: number): void {
     const { batch: { attempt, deliveries, platform }, services: { observer } } = this.#state;
     if (attempt > 0 || deliveries > 1) return;

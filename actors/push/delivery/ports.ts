@@ -205,7 +205,7 @@ export type DeliveryEvent =
     readonly counts: Uint32Array;
     readonly sumMs: number;
   }
-  /** A batch was claimed that nobody had before, so long after its recipients might be sent to. */
+  /** A batch was claimed and sent for the first time, or was too late to be, so long after its recipients might be sent to. */
   | { readonly kind: "claimed"; readonly platform: Platform; readonly delayMs: number }
   | { readonly kind: "connected"; readonly platform: Platform; readonly origin: string }
   | {

@@ -23,7 +23,7 @@ import type { RecorderProtocol } from "../../../../actors/push/delivery/sinks/re
 import type { ClaimedBatch, CommitOutcome } from "../../../../actors/push/delivery/store.ts";
 import { Probe, World } from "../../../../actors/testing/mod.ts";
 import { BatchParts, claimedBatch } from "../../../support/batch_parts.ts";
-import { DELIVERED, same } from "../../../support/gateway_world.ts";
+import { DELIVERED, same, UNSENT } from "../../../support/gateway_world.ts";
 
 interface Refs {
   readonly guard: Ref<GuardProtocol>;
@@ -82,12 +82,16 @@ Deno.test("batch records what its gateway answered, and tells its end once", asy
   await world.world.advance(LEASE_MS);
   assertEquals(world.ends, [{ lane: LANE, holdMs: 0, incarnation: 3 }]);
   assertEquals(world.parts.released, []);
-  assertEquals(world.parts.events.map(({ kind }) => kind), ["claimed", "answered"]);
+  assertEquals(world.parts.events.map(({ kind }) => kind), ["answered", "claimed"]);
 });
 
 const CLAIMS: readonly (readonly [
   title: string,
-  notification: { readonly createdAt: number; readonly sendAt: number },
+  notification: {
+    readonly createdAt: number;
+    readonly sendAt: number;
+    readonly expiresAt?: number;
+  },
   batch: Partial<ClaimedBatch>,
   delays: readonly number[],
 ])[] = [
@@ -95,12 +99,22 @@ const CLAIMS: readonly (readonly [
   ["its time to be sent, when that came later", { createdAt: -9_000, sendAt: -40 }, {}, [40]],
   ["now, when its node's clock is ahead", { createdAt: 60, sendAt: 60 }, {}, [0]],
   ["nothing, when it was claimed before", { createdAt: -700, sendAt: -700 }, { deliveries: 2 }, []],
+  [
+    "its acceptance, when it was too late to be sent",
+    {
+      createdAt: -700,
+      sendAt: -700,
+      expiresAt: 0,
+    },
+    {},
+    [700],
+  ],
   ["nothing, when it waited to be tried again", { createdAt: -700, sendAt: -700 }, {
     attempt: 1,
   }, []],
 ];
 
-for (const [title, { createdAt, sendAt }, change, delays] of CLAIMS) {
+for (const [title, { createdAt, sendAt, expiresAt = 60_000 }, change, delays] of CLAIMS) {
   Deno.test(`batch tells its first claim's delay from ${title}`, async () => {
     await using world = await BatchWorld.open();
     const { parts } = world;
@@ -109,12 +123,26 @@ for (const [title, { createdAt, sendAt }, change, delays] of CLAIMS) {
       ...parts.notification,
       createdAt: now + createdAt,
       sendAt: now + sendAt,
+      expiresAt: now + expiresAt,
     };
     await world.start(change);
     const claims = parts.events.filter((event) => event.kind === "claimed");
     assertEquals(claims.map(({ delayMs }) => delayMs), delays);
   });
 }
+
+Deno.test("batch tells its delay when its gateway sends to some, and not when it hands all back", async () => {
+  for (const [verdict, delays] of [[UNSENT, []], [DELIVERED, [700]]] as const) {
+    await using world = await BatchWorld.open();
+    const { parts } = world;
+    const createdAt = world.world.clock.wallNow() - 700;
+    parts.notification = { ...parts.notification, createdAt, sendAt: createdAt };
+    parts.send = () => Promise.resolve({ verdicts: [UNSENT, verdict], of: Uint16Array.of(0, 1) });
+    await world.start();
+    const claims = parts.events.filter((event) => event.kind === "claimed");
+    assertEquals(claims.map(({ delayMs }) => delayMs), [...delays]);
+  }
+});
 
 Deno.test("batch renews its lease while it works, sooner again after the store could not", async () => {
   await using world = await BatchWorld.open();
@@ -139,7 +167,7 @@ Deno.test("batch ends when somebody else has its lease", async () => {
   await world.start();
   await world.world.advance(LEASE_RENEW_MS + 10_000);
   assertEquals(world.ends.length, 1);
-  assertEquals(parts.events.slice(1), [{ kind: "batch_lost", reason: "its lease ran out" }]);
+  assertEquals(parts.events, [{ kind: "batch_lost", reason: "its lease ran out" }]);
 });
 
 Deno.test("batch tells the queue when its result is recorded, and not before", async () => {
