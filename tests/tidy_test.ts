@@ -187,3 +187,9 @@ Deno.test("the README's table of settings is the program's", async () => {
   const readme = await Deno.readTextFile(new URL("README.md", ROOT));
   assertStringIncludes(readme, settingsMarkdown().trim());
 });
+
+Deno.test("the documentation of every export is looked at before a merge", async () => {
+  const { exports, tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
+  const [, list = ""] = /deno doc --lint ([^&]+) &&/.exec(tasks.ok.command) ?? [];
+  assertEquals(list.split(" ").map((path) => `./${path}`), Object.values(exports));
+});

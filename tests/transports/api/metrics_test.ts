@@ -174,3 +174,19 @@ Deno.test("Metrics.text() sums lanes by platform, and shows none while they are 
   metrics.delivery.watchLanes(() => Promise.reject(new Error("The store is away")));
   assertEquals(await shown(), []);
 });
+
+Deno.test("Metrics.text() asks for the lanes once, however many look at the same time", async () => {
+  const metrics = new Metrics();
+  const lanes = Promise.withResolvers<never[]>();
+  let asked = 0;
+  metrics.delivery.watchLanes(() => {
+    asked++;
+    return lanes.promise;
+  });
+  const texts = Promise.all(Array.from({ length: 10 }, () => metrics.text()));
+  lanes.resolve([]);
+  for (const text of await texts) assertStringIncludes(text, "heliograph_queue_batches{");
+  assertEquals(asked, 1);
+  await metrics.text();
+  assertEquals(asked, 2);
+});
