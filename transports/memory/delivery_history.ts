@@ -40,9 +40,13 @@ export function lastOutcomes(
   devices: readonly string[],
 ): readonly (DeliveryRow | undefined)[] {
   invariant(devices.length <= LAST_OUTCOMES_MAX, `${devices.length} devices in a call`);
-  return devices.map((id) => {
-    const position = disk.lastRows.get(disk.devices.get(id)?.number ?? 0);
-    const row = disk.rows.find((row) => row.position === position);
+  const positions = devices.map((id) => disk.lastRows.get(disk.devices.get(id)?.number ?? 0));
+  const wanted = new Set(positions);
+  const rows = new Map(
+    disk.rows.filter(({ position }) => wanted.has(position)).map((row) => [row.position, row]),
+  );
+  return positions.map((position) => {
+    const row = rows.get(position ?? 0);
     return row && rowOf(disk, row);
   });
 }
