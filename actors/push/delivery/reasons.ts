@@ -41,7 +41,7 @@ export interface ReasonsView {
   readonly reasons: readonly ReasonView[];
   /** Recipients that are in them: the sum. */
   readonly counted: number;
-  /** Whether all rows are counted that were recorded when the call read the last of them. */
+  /** Whether all rows are counted that were kept when the call read the last of them: what was swept before is not. */
   readonly complete: boolean;
 }
 
