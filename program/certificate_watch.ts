@@ -58,7 +58,7 @@ export function watchCertificates(
 }
 
 /** When the first certificate of any app ends, in milliseconds since 1970; rejects when the store does. */
-export async function firstCertificateEnd(
+async function firstCertificateEnd(
   store: Pick<DeliveryStore, "apps">,
 ): Promise<number | undefined> {
   const ends = (await store.apps()).flatMap(({ app: { credentials: { apns } } }) =>
