@@ -45,29 +45,45 @@ export async function measureConnections(plan: ConnectionsPlan): Promise<Connect
     flags,
     ...(v8Flags === undefined ? {} : { v8Flags }),
   });
-  const clients = startClients(service.devicePort, plan.subscribed);
-  const counts = new Arrivals<string>();
-  const reading = eachLine(clients.stdout, (line) => counts.add(line)).then(() =>
-    counts.end("the devices' process ended")
-  );
-  const input = clients.stdin.getWriter();
+  await using clients = new Devices(service.devicePort, plan.subscribed);
   const readings: { devices: number; bytes: number }[] = [];
-  try {
-    for (const devices of plan.steps) {
-      await input.write(new TextEncoder().encode(`${devices}\n`));
-      await counts.next((line) => line === `${devices}`, {
-        what: `${devices} devices`,
-        withinMs: 300_000,
-      });
-      await new Promise((resolve) => setTimeout(resolve, plan.restMs));
-      readings.push({ devices, bytes: service.residentBytes() });
-    }
-  } finally {
-    await input.close();
-    await clients.status;
-    await reading;
+  for (const devices of plan.steps) {
+    await clients.be(devices);
+    await new Promise((resolve) => setTimeout(resolve, plan.restMs));
+    readings.push({ devices, bytes: service.residentBytes() });
   }
   return { readings, bytesPerDevice: slope(readings) };
+}
+
+/** Idle devices of a node, in a process of their own. */
+export class Devices implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #counts = new Arrivals<string>();
+  readonly #reading: Promise<void>;
+
+  /** The process; it has no devices yet. */
+  constructor(port: number, subscribed: boolean) {
+    this.#child = startClients(port, subscribed);
+    this.#input = this.#child.stdin.getWriter();
+    this.#reading = eachLine(this.#child.stdout, (line) => this.#counts.add(line))
+      .then(() => this.#counts.end("the devices' process ended"));
+  }
+
+  /** Opens devices until there are so many. */
+  async be(count: number): Promise<void> {
+    await this.#input.write(new TextEncoder().encode(`${count}\n`));
+    await this.#counts.next((line) => line === `${count}`, {
+      what: `${count} devices`,
+      withinMs: 300_000,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#input.close();
+    await this.#child.status;
+    await this.#reading;
+  }
 }
 
 function startClients(port: number, subscribed: boolean): Deno.ChildProcess {

@@ -24,7 +24,7 @@ import { startPostgres } from "../tests/support/postgres_server.ts";
 import { startRedis } from "../tests/support/redis_server.ts";
 import { report } from "../tests/support/seeded.ts";
 import { Service } from "../tests/support/service.ts";
-import { startNghttpd } from "../tests/transports/http2/real_servers.ts";
+import { type RealServer, startNghttpd } from "../tests/transports/http2/real_servers.ts";
 import { apnsKey, CONTENT, TOKEN } from "./campaign.ts";
 import { type ConnectionsResult, measureConnections } from "./connections_bench.ts";
 import { type LoadPlan, measureConnected, measureDelays } from "./endpoint_load.ts";
@@ -90,18 +90,28 @@ export async function measureProcesses(
         ...["--processes", `${processes}`, "--ca-file", server.certificates.caFile],
       ],
     });
-    const token = (await Deno.readTextFile(`${service.dataDir}/api-token`)).trim();
-    const api = new ApiClient({ origin: `http://127.0.0.1:${service.apiPort}`, token });
-    const origin = `https://localhost:${server.port}`;
-    const apns = { key: apnsKey(), keyId: "ABC123DEFG", teamId: "DEF123GHIJ", topic: "shop" };
-    valueOf(await api.putApp("shop", { apns: { ...apns, origin } }));
-    const options = { app: "shop", platform: "apns", format: "ndjson" } as const;
-    valueOf(await api.importDevices(devices(plan.recipients), options, () => {}));
+    const api = await register(service, server, plan.recipients);
     // The first one opens connections and warms up the code, of every process.
     await campaign(api);
     readings.push({ processes, ...await campaign(api) });
   }
   return readings;
+}
+
+/** An app whose provider is this server, with so many devices; a client of the node's API. */
+export async function register(
+  { apiPort, dataDir }: Service,
+  { port }: RealServer,
+  recipients: number,
+): Promise<ApiClient> {
+  const token = (await Deno.readTextFile(`${dataDir}/api-token`)).trim();
+  const api = new ApiClient({ origin: `http://127.0.0.1:${apiPort}`, token });
+  const origin = `https://localhost:${port}`;
+  const apns = { key: apnsKey(), keyId: "ABC123DEFG", teamId: "DEF123GHIJ", topic: "shop" };
+  valueOf(await api.putApp("shop", { apns: { ...apns, origin } }));
+  const options = { app: "shop", platform: "apns", format: "ndjson" } as const;
+  valueOf(await api.importDevices(devices(recipients), options, () => {}));
+  return api;
 }
 
 function devices(count: number): ReadableStream<Uint8Array<ArrayBuffer>> {
@@ -112,7 +122,8 @@ function devices(count: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new Blob(lines).stream();
 }
 
-async function campaign(api: ApiClient): Promise<Omit<ProcessesReading, "processes">> {
+/** Sends to all devices of the app and waits for the end. */
+export async function campaign(api: ApiClient): Promise<Omit<ProcessesReading, "processes">> {
   const began = performance.now();
   const id = valueOf(await api.submit({ app: "shop", content: CONTENT, to: { all: true } }));
   for (;;) {
