@@ -53,6 +53,22 @@ const NODES = {
   checks: [{ name: "store", ok: true, detail: "answers" }],
 };
 
+const BARS = {
+  span: "ten_minutes",
+  step: 1,
+  from: 400,
+  to: 1_000,
+  bars: [{
+    second: 999,
+    platforms: {
+      fcm: {
+        ...{ delivered: 1, token_invalid: 2, rejected: 3, expired: 4, failed: 5, cancelled: 6 },
+        retries: 7,
+      },
+    },
+  }],
+};
+
 /** A server of one handler, and a client of it. */
 class Api implements AsyncDisposable {
   readonly client: ApiClient;
@@ -174,6 +190,12 @@ const CALLS: readonly {
   },
   { call: (client) => client.status(), request: "GET /v1/status", answer: STATUS, value: STATUS },
   { call: (client) => client.nodes(), request: "GET /v1/nodes", answer: NODES, value: NODES },
+  {
+    call: (client) => client.bars(),
+    request: "GET /v1/bars?span=ten_minutes",
+    answer: BARS,
+    value: BARS,
+  },
 ];
 
 for (const { call, request: expected, answer, value } of CALLS) {
@@ -264,6 +286,21 @@ Deno.test("ApiClient does not wait longer for an answer than it was told", async
   const client = new ApiClient({ origin: api.origin, token: TOKEN, answerMs: 1 });
   const failure: ApiFailure = { kind: "unreachable", reason: "it does not answer in time" };
   assertEquals(await failureOf(client.status()), failure);
+  held.resolve(new Response());
+});
+
+Deno.test("ApiClient.bars() waits no longer than its caller", async () => {
+  const held = Promise.withResolvers<Response>();
+  const asked = Promise.withResolvers<void>();
+  await using api = new Api(() => {
+    asked.resolve();
+    return held.promise;
+  });
+  const abort = new AbortController();
+  const failure = failureOf(api.client.bars(abort.signal));
+  await asked.promise;
+  abort.abort();
+  assertEquals((await failure).kind, "unreachable");
   held.resolve(new Response());
 });
 
