@@ -176,7 +176,12 @@ const UNUSABLE: readonly (readonly [title: string, path: string, token: string, 
   ],
   ["a wrong password", "/write?db=_internal", "admin:canary", '401: "authorization failed"'],
   ["no user", "/write?db=_internal", "", '401: "unable to parse authentication credentials"'],
-  ["version 2's path on version 1.6", "/api/v2/write?bucket=b", "t", '404: "404 page not found"'],
+  [
+    "version 2's path on version 1.6",
+    "/api/v2/write?bucket=b",
+    "canary",
+    '404: "404 page not found"',
+  ],
 ];
 
 for (const [title, path, token, says] of UNUSABLE) {
