@@ -10,6 +10,9 @@ export const LOOP_SAMPLE_MS = 100;
 /** Time over which a node's rates, CPU time and delays are told: long enough for four renewals of its lease, and short enough to see a change. */
 export const FACTS_WINDOW_MS = 10_000;
 
+/** Time over which rates and CPU time are told at least: what comes at once when a process goes on is no rate. */
+export const FACTS_SPAN_MIN_MS = 1_000;
+
 /** Looks at the event loop that are remembered: a window of them. */
 export const FACTS_SAMPLES_MAX = FACTS_WINDOW_MS / LOOP_SAMPLE_MS;
 

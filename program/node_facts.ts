@@ -10,7 +10,7 @@
 
 import process from "node:process";
 import type { LoopDelay, NodeFacts } from "../actors/push/ports.ts";
-import { FACTS_SAMPLES_MAX, FACTS_WINDOW_MS } from "./limits.ts";
+import { FACTS_SAMPLES_MAX, FACTS_SPAN_MIN_MS, FACTS_WINDOW_MS } from "./limits.ts";
 import { type LoopClock, loopClock, watchLoopDelay } from "./loop_delay.ts";
 import type { Flow } from "./monitor/flow.ts";
 
@@ -70,7 +70,7 @@ export class NodeGauge implements Disposable {
     const now = this.#look(0);
     const looks = this.#looks.filter(({ at }) => at >= now.at - FACTS_WINDOW_MS);
     const [first = now] = looks;
-    const elapsedMs = Math.max(1, now.at - first.at);
+    const elapsedMs = Math.max(FACTS_SPAN_MIN_MS, now.at - first.at);
     const { devices, providerConnections } = this.#flow.totals;
     const { rss, heapUsed } = Deno.memoryUsage();
     return {

@@ -95,6 +95,20 @@ Deno.test("NodeGauge.facts() forgets what was before a time in which the process
   assertEquals(loopDelayMs.max, 60_000);
 });
 
+Deno.test("NodeGauge.facts() takes what came at once after a standstill for no rate", () => {
+  using world = new GaugeWorld();
+  world.pass(50, { deliveries: 10 });
+  world.pass(1, { lateMs: 60_000 });
+  world.clock.pass(1);
+  world.cpuMs += 1;
+  world.flow.delivered({
+    ...{ kind: "settled", platform: "fcm", retries: 0, at: 0, durationMs: 1 },
+    outcomes: { ...NOTHING, delivered: 1_000 },
+  });
+  const { deliveriesPerSecond, cpuPercent } = world.gauge.facts();
+  assertEquals([deliveriesPerSecond, cpuPercent], [1_000, 0.1]);
+});
+
 Deno.test("NodeGauge.facts() says the same to everybody who asks", () => {
   using world = new GaugeWorld();
   world.pass(20, { cpuMs: 10, lateMs: 3, deliveries: 2 });

@@ -20,8 +20,13 @@ export class HandClock implements LoopClock {
     return () => this.#run = undefined;
   }
 
-  fireAfter(ms: number): void {
+  /** Lets time pass in which nothing fires. */
+  pass(ms: number): void {
     this.#nowMs += ms;
+  }
+
+  fireAfter(ms: number): void {
+    this.pass(ms);
     this.#run?.();
   }
 }
