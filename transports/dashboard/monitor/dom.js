@@ -26,8 +26,11 @@
  * @typedef {Node | string | number | null | undefined | false} Child
  */
 
-/** Attributes through which an address from outside could do harm; they take only what begins so. */
-const SAFE_ADDRESS = /^(?:#|\/(?!\/))/;
+/**
+ * Attributes through which an address from outside could do harm; they take only what begins so. A second
+ * slash would name another host, and to a browser a backslash is one, and tabs and line breaks are nothing.
+ */
+const SAFE_ADDRESS = /^(?:#|\/(?![/\\\t\r\n]))/;
 
 /**
  * Makes an HTML element.
