@@ -43,7 +43,7 @@ const FILES = [
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
 
 worker.addEventListener("install", (event) => event.waitUntil(install()));
-worker.addEventListener("activate", (event) => event.waitUntil(worker.clients.claim()));
+worker.addEventListener("activate", (event) => event.waitUntil(activate()));
 worker.addEventListener("fetch", (event) => {
   const { origin, pathname } = new URL(event.request.url);
   if (origin === location.origin && FILES.includes(pathname)) {
@@ -70,6 +70,17 @@ async function install() {
   await worker.skipWaiting();
 }
 
+async function activate() {
+  await worker.clients.claim();
+  try {
+    // What an older worker kept is of a page that is no more.
+    const names = (await caches.keys()).filter((name) => name !== CACHE);
+    await Promise.all(names.map((name) => caches.delete(name)));
+  } catch {
+    // As at installation.
+  }
+}
+
 /**
  * The newest copy when the service answers, else the one kept. Copies are kept by path: a query is
  * whatever a visitor likes, and may not make more of them.
@@ -83,7 +94,7 @@ async function freshOrKept(request, path) {
     if (response.ok) await keepCopy(path, response.clone());
     return response;
   } catch (error) {
-    const kept = await caches.match(path);
+    const kept = await caches.match(path, { cacheName: CACHE });
     if (kept === undefined) throw error;
     return kept;
   }
@@ -115,14 +126,19 @@ async function receive(text) {
   ]);
 }
 
+/** The open pages that list what arrives; the monitor is another page. */
+async function openPages() {
+  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  return pages.filter(({ url }) => new URL(url).pathname === "/browser");
+}
+
 /** @param {unknown} message */
 async function tellPages(message) {
-  const pages = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
-  for (const page of pages) page.postMessage(message);
+  for (const page of await openPages()) page.postMessage(message);
 }
 
 async function showPage() {
-  const [page] = await worker.clients.matchAll({ type: "window", includeUncontrolled: true });
+  const [page] = await openPages();
   await (page === undefined ? worker.clients.openWindow("/browser") : page.focus());
 }
 
