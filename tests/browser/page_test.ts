@@ -3,7 +3,7 @@
  * arrivals, which needs no subscription. Subscribing is tried with Firefox, the browser it is for.
  */
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { PageWorld } from "./page_world.ts";
 
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
@@ -11,7 +11,7 @@ const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefo
 Deno.test("the page loads without errors, breaks no policy and finds the service", async () => {
   await using world = await PageWorld.open();
   await world.page.locator("#service[data-state=ready]").waitFor();
-  assertEquals(await world.page.title(), "Heliograph");
+  assertEquals(await world.page.title(), "This browser – Heliograph");
   assertEquals(await world.page.locator("body").getAttribute("data-subscription"), "none");
   assertEquals(world.complaints, []);
 });
@@ -55,7 +55,7 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
   await using world = await PageWorld.open();
   const { page } = world;
   const visited: string[] = [];
-  for (let step = 0; step < 12; step++) {
+  for (let step = 0; step < 13; step++) {
     await page.keyboard.press("Tab");
     const focused = page.locator(":focus");
     const name = await focused.getAttribute("id") ?? await focused.getAttribute("aria-label") ??
@@ -67,8 +67,9 @@ Deno.test("the page works by keyboard, in the order it is read", async () => {
   assertEquals(visited, [
     "Heliograph",
     "Monitor",
+    "This browser",
     "1 Point Firefox here",
-    "Copy dom.push.testing.allowInsecureServerURL",
+    "Copy name dom.push.testing.allowInsecureServerURL",
     "Copy ws://127.0.0.1:8081/",
     "Copy the commands that start a second Firefox",
     "firefox-command",
@@ -95,7 +96,7 @@ Deno.test("the page lists what arrives, newest first, as text whatever it contai
     "first",
   ]);
   assertEquals(await page.locator("#inbox :is(img, b)").count(), 0);
-  assertEquals(await page.title(), "Heliograph");
+  assertEquals(await page.title(), "This browser – Heliograph");
   assertEquals(await page.locator("#inbox-empty").isVisible(), false);
   assertEquals(world.complaints, []);
 });
@@ -148,6 +149,22 @@ Deno.test("the page opens with the service down, says so, and shows what it has"
   await page.locator("#inbox > li").waitFor();
   assertEquals(await page.locator("#inbox .text").allTextContents(), ["kept"]);
   assertStringIncludes(await page.locator("#preferences").innerText(), "dom.push.serverURL");
+});
+
+Deno.test("the page's worker keeps to the page: the monitor is not shown for a message, nor anything kept of older pages", async () => {
+  await using world = await PageWorld.open();
+  const { page } = world;
+  const [worker] = page.context().serviceWorkers();
+  assert(worker !== undefined);
+  const open = "openPages().then((pages) => pages.map(({ url }) => new URL(url).pathname))";
+  const monitor = await page.context().newPage();
+  await monitor.goto(new URL("/", world.url).href);
+  assertEquals(await worker.evaluate(open), ["/browser"]);
+  await page.goto(monitor.url());
+  assertEquals(await worker.evaluate(open), []);
+  await page.evaluate("caches.open('page-1').then((old) => old.put('/page.js', new Response('')))");
+  await worker.evaluate("activate()");
+  assertEquals(await page.evaluate("caches.keys()"), ["page-2"]);
 });
 
 for (const widthPx of [320, 390, 1_280]) {

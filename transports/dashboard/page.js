@@ -10,7 +10,7 @@
  * not at our own endpoint, or not bound to the page's present key, is never kept; the page shows
  * what `render` computes from `state` and holds nothing else.
  *
- * The hooks for tests are listed at the top of `index.html`.
+ * The hooks for tests are listed at the top of `browser.html`.
  *
  * @module
  */
@@ -112,8 +112,8 @@ function renderSetup(config) {
     valueCode.textContent = String(value);
     // A boolean is switched, not typed: there the name is what one needs.
     const copied = value === true ? name : value;
-    button.ariaLabel = `Copy ${copied}`;
     button.textContent = value === true ? "Copy name" : "Copy";
+    button.ariaLabel = `${button.textContent} ${copied}`; // Who speaks to the browser says what stands there.
     button.addEventListener("click", () => copy(copied, button));
     return row;
   });
