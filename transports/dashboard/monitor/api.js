@@ -153,7 +153,8 @@ export class Api {
     }
     if (response.ok) return response;
     const refusal = await refused(response);
-    if (response.status === 401) this.#onRefused();
+    // A call of a view that was left may have had an older token: it tells nothing of the one there is now.
+    if (response.status === 401 && !this.#signal.aborted) this.#onRefused();
     throw refusal;
   }
 }

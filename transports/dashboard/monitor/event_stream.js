@@ -66,14 +66,14 @@ async function follow(api, { show, since, onFrame, onState }, signal) {
       const parameters = { show: show.join(), since: since?.() };
       const body = await api.events(parameters, AbortSignal.any([signal, attempt.signal]));
       for await (const frames of framesOf(body, () => watch.heard())) {
-        for (const frame of frames) onFrame(frame);
+        for (const frame of frames) give(frame, onFrame);
         if (signal.aborted) return;
         pauseMs = PAUSE_MIN_MS;
         onState("live");
       }
     } catch (error) {
-      // Told by the API itself: the token is gone, and with it this view.
-      if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return;
+      // The token is gone, and with it this view.
+      if (error instanceof ApiError && error.status === 401) return;
     } finally {
       watch.end();
       attempt.abort();
@@ -82,6 +82,20 @@ async function follow(api, { show, since, onFrame, onState }, signal) {
     onState("lost");
     await chance(pauseMs, signal);
     pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * 2);
+  }
+}
+
+/**
+ * A view's mistake is told in the console, and ends nothing: the next attempt would meet it again.
+ *
+ * @param {Frame} frame
+ * @param {StreamOptions["onFrame"]} onFrame
+ */
+function give(frame, onFrame) {
+  try {
+    onFrame(frame);
+  } catch (error) {
+    reportError(error);
   }
 }
 

@@ -66,7 +66,7 @@ const TIMES_MS = 5_000;
 const SERVICE_TEXTS = {
   waiting: "Connecting…",
   live: "Live",
-  lost: "No connection, trying again…",
+  lost: "Not live, trying again…",
 };
 
 const page = {
@@ -147,8 +147,9 @@ async function showView() {
   if (view === undefined) return;
   document.body.dataset["signedIn"] = "yes";
   document.body.dataset["view"] = name;
-  document.title = `${view.title} – Heliograph`;
+  document.title = [...path.slice(0, 1), view.title, "Heliograph"].join(" – ");
   page.signIn.hidden = true;
+  page.token.value = "";
   page.signOut.hidden = false;
   page.view.hidden = false;
   for (const link of document.querySelectorAll("#views a[data-view]")) {
@@ -163,7 +164,10 @@ async function showView() {
   page.view.setAttribute("aria-busy", "true");
   setLive("waiting");
   const api = new Api(signal, () => showSignIn("The token is not good any more. Sign in again."));
-  const go = (/** @type {string} */ hash) => void (location.hash = hash);
+  const go = (/** @type {string} */ hash) => {
+    if (location.hash === hash) void showView(); // Asked once more, it is looked up once more.
+    else location.hash = hash;
+  };
   const announce = (/** @type {string} */ text) => fill(page.announcer, text);
   try {
     await view.open(root, { api, signal, path, query, go, announce, setLive });
@@ -194,18 +198,19 @@ async function signIn(event) {
       "That is no token: it has letters, digits, and some of . _ ~ + / - = in it.",
     );
   }
+  open.abort(); // An attempt before this one: its answer would be about another token.
+  open = new AbortController();
+  const { signal } = open;
   setToken(given);
-  const attempt = new AbortController();
   try {
-    await new Api(attempt.signal, () => {}).get("/v1/nodes");
+    await new Api(signal, () => {}).get("/v1/nodes");
   } catch (error) {
+    if (signal.aborted) return;
     setToken(undefined);
     fill(page.problem, signInProblem(error));
     page.token.select();
     return;
   }
-  page.token.value = "";
-  fill(page.problem, "");
   await showView();
   page.view.focus({ preventScroll: true });
 }
@@ -220,9 +225,16 @@ function signInProblem(error) {
   return error.message;
 }
 
+/** @param {Event} event */
+function skip(event) {
+  event.preventDefault(); // The hash names the view: following the link would open another one.
+  (page.view.hidden ? page.token : page.view).focus();
+}
+
 setInterval(() => document.hidden || renewTimes(page.view), TIMES_MS);
 page.signIn.addEventListener("submit", (event) => void signIn(event));
 page.signOut.addEventListener("click", () => showSignIn());
+document.querySelector(".skip")?.addEventListener("click", skip);
 addEventListener("hashchange", () => {
   void showView();
   // Who goes by keyboard or screen reader goes on at the new view's beginning.
