@@ -93,7 +93,7 @@ Deno.test("devices are found, shown, sent to and removed among ten thousand", as
     await page.locator(".devices tbody a[data-id]").click();
     await page.locator(".device").waitFor();
     assert((await page.locator(".device").innerText()).includes("<script>"));
-    assertEquals(await page.title(), "Devices – Heliograph");
+    assertEquals(await page.title(), `${HOSTILE_ID} – Devices – Heliograph`);
     assertEquals(await world.axe(), []);
   });
 

@@ -19,7 +19,7 @@
 import { ApiError } from "./api.js";
 import { ask } from "./ask.js";
 import { fill, h } from "./dom.js";
-import { OUTCOME_NAMES, PLATFORM_NAMES } from "./format.js";
+import { OUTCOME_NAMES, PLATFORM_NAMES, whole } from "./format.js";
 import { badge, button, field, foreign, notice, select, table, time, viewHead } from "./parts.js";
 
 /**
@@ -74,7 +74,7 @@ export async function devicesView(root, context) {
     wanted: query.get("for") ?? "",
     state: query.get("state") ?? "",
   };
-  const results = h("div", { class: "devices", "aria-live": "polite" });
+  const results = h("div", { class: "devices" });
   root.append(
     viewHead(
       "Devices",
@@ -134,6 +134,7 @@ class Results {
   #devices = [];
   /** @type {string | undefined} */
   #after;
+  #asking = false;
 
   /**
    * @param {HTMLElement} place
@@ -146,8 +147,10 @@ class Results {
     this.#search = search;
   }
 
-  /** Asks for the next part. */
+  /** Asks for the next part; pressed twice, the button asks for it once. */
   async more() {
+    if (this.#asking) return;
+    this.#asking = true;
     const { app, by, wanted, state } = this.#search;
     try {
       /** @type {{ readonly devices: readonly Device[], readonly next: string | null }} */
@@ -159,6 +162,9 @@ class Results {
       this.#devices.push(...devices);
       this.#after = next ?? undefined;
       this.#show(next !== null);
+      this.#context.announce(
+        `${whole(this.#devices.length)} devices${next === null ? "" : ", and more"}`,
+      );
       // The keyboard goes on at the first of the new ones, not at the top of the page.
       const links = /** @type {NodeListOf<HTMLElement>} */ (
         this.#place.querySelectorAll("tbody a[data-id]")
@@ -168,6 +174,8 @@ class Results {
       if (this.#context.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
       fill(this.#place, notice("This cannot be searched", error.message));
+    } finally {
+      this.#asking = false;
     }
   }
 
