@@ -86,6 +86,11 @@ class Tour {
     ),
     h("div", { class: "tour-walks" }, this.#walks.map(({ start }) => start)),
   );
+  #old = h(
+    "span",
+    { class: "badge tour-old", dataset: { mark: "bad" }, hidden: true },
+    "Old numbers",
+  );
   #loading = h("p", { class: "empty tour-loading" }, "Waiting for the first look at the tree…");
 
   /**
@@ -105,6 +110,7 @@ class Tour {
       viewHead(
         "Tour",
         "This node at work: what flows through it, and who looks after whom. All of it is live.",
+        this.#old,
       ),
       h(
         "div",
@@ -141,7 +147,9 @@ class Tour {
       onFrame: (frame) => this.#take(frame),
       onState: (state) => {
         setLive(state);
-        this.#root.dataset["old"] = state === "lost" ? "yes" : "no";
+        const old = state === "lost" && this.#frame !== undefined;
+        this.#root.dataset["old"] = old ? "yes" : "no";
+        this.#old.hidden = !old;
       },
     }, signal);
   }
@@ -193,6 +201,8 @@ class Tour {
     for (const { id, start } of this.#walks) start.hidden = this.#stops(id).length < 3;
     const { dataset } = this.#root;
     dataset["at"] = String(at);
+    const names = [this.#chosen === undefined ? "" : this.#titleOf(this.#chosen), "Tour"];
+    document.title = [...names, "Heliograph"].filter((name) => name !== "").join(" – ");
     if (this.#chosen === undefined) delete dataset["chosen"];
     else dataset["chosen"] = this.#chosen;
     if (first && this.#chosen !== undefined) this.#reveal(this.#chosen);

@@ -49,8 +49,7 @@ const PLATFORMS = [["apns", "APNs"], ["fcm", "FCM"], ["webpush", "Web Push"]];
 export const DELIVERY = {
   id: "delivery",
   title: "Notifications to providers",
-  lead:
-    "A notification comes in at the left, and its recipients' outcomes come to rest at the bottom.",
+  lead: "From the request that comes in to the outcome of each of its recipients.",
   stations: [
     { id: "api", end: "push/listeners/api", needs: "feeder" },
     { id: "sources", end: "pipeline/delivery/sources" },
@@ -95,8 +94,7 @@ export const DELIVERY = {
 export const MESSAGES = {
   id: "messages",
   title: "Messages to devices",
-  lead:
-    "The Web Push half: application servers post at the left, devices are connected at the right.",
+  lead: "The Web Push half: from application servers to the devices that are connected here.",
   stations: [
     { id: "senders", needs: "endpoint" },
     { id: "endpoint", end: "push/listeners/pushEndpoint" },

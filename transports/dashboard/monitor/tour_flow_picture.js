@@ -18,7 +18,7 @@
 import { fill, h } from "./dom.js";
 import { rate, short, whole } from "./format.js";
 import { DELIVERY, drawnHalf, MESSAGES } from "./tour_flow.js";
-import { OUTSIDE_TEXTS, textOf } from "./tour_texts.js";
+import { OUTSIDE_TEXTS, STATE_NAMES, textOf } from "./tour_texts.js";
 import { addressOf, nameOf } from "./tour_tree.js";
 
 /**
@@ -184,6 +184,10 @@ function stationNumbers(id, part, path, { totals, rates, parts, root }) {
   if (part.kind === "pool") return [`${whole(part.size)}`, `of ${whole(part.childrenMax)}`];
   if (part.kind === "supervisor") return [whole(part.children.length), "set up"];
   if (part.kind === "system") return ["", ""];
+  // A door is not asked by messages: that it is open is what counts.
+  if (id === "api" || id === "endpoint") {
+    return [part.state === "running" ? "open" : STATE_NAMES[part.state], ""];
+  }
   const waiting = part.mailbox.length + part.mailbox.waiting;
   return [
     `${rate(rates.of(path) ?? 0)}/s`,

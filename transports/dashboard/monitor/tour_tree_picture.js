@@ -340,10 +340,14 @@ function joined(...texts) {
   return texts.filter((text) => text !== "").join(" · ");
 }
 
-/** The children of a small pool, each in a place that it keeps. */
+/** Places of a pool are added so many at a time. */
+const SLOTS_STEP = 4;
+
+/** The children of a small pool, each in a place that it keeps; there are as many as were ever needed at once. */
 class SlotList {
   #slots = new Slots(SLOTS);
   #items = Array.from({ length: SLOTS }, () => new SlotItem());
+  #used = 0;
 
   /** @param {HTMLElement} group */
   constructor(group) {
@@ -353,8 +357,13 @@ class SlotList {
   /** @param {readonly ActorPart[]} children */
   show(children) {
     const byPath = new Map(children.map((child) => [child.path, child]));
-    for (const [place, path] of this.#slots.place([...byPath.keys()]).entries()) {
-      this.#items[place]?.show(path === undefined ? undefined : byPath.get(path));
+    const places = this.#slots.place([...byPath.keys()]);
+    const last = places.findLastIndex((path) => path !== undefined);
+    this.#used = Math.max(this.#used, Math.ceil((last + 1) / SLOTS_STEP) * SLOTS_STEP);
+    for (const [place, item] of this.#items.entries()) {
+      const path = places[place];
+      item.show(path === undefined ? undefined : byPath.get(path));
+      item.element.hidden = place >= this.#used;
     }
   }
 }
