@@ -18,6 +18,7 @@ import { context, type Core } from "./core.ts";
 import { errorText, invariant, InvariantError } from "./errors.ts";
 import { Incarnation, LaterReply, type Notice, release } from "./incarnation.ts";
 import { CRASH_TEXT_CHARS, SHUTDOWN_MS, TURN_MESSAGES_MAX } from "./limits.ts";
+import { perSecond } from "./rate.ts";
 import type { Runnable } from "./scheduler.ts";
 import { CallbackTimer } from "./timers.ts";
 import type { ActorNode, CrashNote, HaltIntent, NodeState, Owner, Part } from "./tree.ts";
@@ -38,13 +39,6 @@ export interface CellOptions {
  * - `halting`: the incarnation is being unwound. `ended`: buried.
  */
 type Phase = "down" | "starting" | "running" | "halting" | "ended";
-
-/** Two readings of the counter of messages give a rate. */
-interface Sample {
-  readonly at: number;
-  readonly handled: number;
-}
-const samples = new WeakMap<Cell, Sample>();
 
 /** One actor. */
 export class Cell extends Address implements Part, Runnable {
@@ -152,11 +146,6 @@ export class Cell extends Address implements Part, Runnable {
 
   /** What the live tree shows of it. */
   inspect(): ActorNode {
-    const at = this.core.clock.now();
-    const last = samples.get(this);
-    const handled = this.#handled - (last?.handled ?? this.#handled);
-    const elapsedMs = at - (last?.at ?? at);
-    samples.set(this, { at, handled: this.#handled });
     return {
       kind: "actor",
       path: this.path,
@@ -170,7 +159,7 @@ export class Cell extends Address implements Part, Runnable {
       },
       restarts: Math.max(0, this.#incarnations - 1),
       handled: this.#handled,
-      perSecond: elapsedMs > 0 ? handled * 1_000 / elapsedMs : 0,
+      perSecond: perSecond(this, this.#handled, this.core.clock.now()),
       lastCrash: this.#lastCrash?.text,
       lastCrashAt: this.#lastCrash?.at,
       children: this.#incarnation?.children.map((child) => child.inspect()) ?? [],

@@ -19,6 +19,7 @@ import {
   TREE_DEPTH_CLASSES,
   TREE_POOL_CHILDREN_MAX,
 } from "./limits.ts";
+import { perSecond } from "./rate.ts";
 import { CallbackTimer } from "./timers.ts";
 import type { ActorNode, CrashNote, HaltIntent, NodeState, Owner, Part, PoolNode } from "./tree.ts";
 
@@ -63,8 +64,6 @@ export class PoolPart implements Part, Owner {
   /** Messages handled by children that have ended. */
   #handledBefore = 0;
   #lastCrash: CrashNote | undefined = undefined;
-  /** The sums when the tree was last read. */
-  #sample: { readonly at: number; readonly handled: number } | undefined = undefined;
   readonly #deadline: CallbackTimer = new CallbackTimer(() => this.#killAll());
 
   /**
@@ -191,12 +190,8 @@ export class PoolPart implements Part, Owner {
       waiting += queued;
       if (child.busy) busy++;
     }
-    const at = this.#core.clock.now();
-    const { at: lastAt, handled: lastHandled } = this.#sample ?? { at, handled };
-    this.#sample = { at, handled };
-    const elapsedMs = at - lastAt;
-    const perSecond = elapsedMs > 0 ? (handled - lastHandled) * 1_000 / elapsedMs : 0;
-    return { handled, perSecond, waiting, busy, depths };
+    const rate = perSecond(this, handled, this.#core.clock.now());
+    return { handled, perSecond: rate, waiting, busy, depths };
   }
 
   #killAll(): void {

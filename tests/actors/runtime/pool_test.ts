@@ -210,6 +210,8 @@ Deno.test("Pool sums up what its children do, have done and have waiting, and re
   assertEquals([after.size, after.crashed, after.busy, after.waiting], [14, 1, 0, 0]);
   assertEquals(after.depths, [14, 0, 0, 0, 0, 0, 0, 0, 0]);
   assertEquals([after.handled, after.perSecond], [12 + waiting + 7, (waiting + 7) / 2]);
+  // Whoever else reads now is told the same.
+  assertEquals(shown(world), after);
   assertEquals([after.lastCrash, after.lastCrashAt], ["Error: boom", crashedAt]);
 });
 
