@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import type { NodeFacts } from "../../actors/push/ports.ts";
 import { factsPoint, InfluxFacts } from "../../program/influx_facts.ts";
 import { INFLUX_FACTS_MS } from "../../program/limits.ts";
-import type { LoopClock } from "../../program/loop_delay.ts";
 import { type Point, pointLine } from "../../transports/influx/mod.ts";
+import { HandClock } from "../support/hand_clock.ts";
 
 const FACTS: NodeFacts = {
   at: 1_700_000_000_123,
@@ -18,27 +18,11 @@ const FACTS: NodeFacts = {
   providerConnections: 9,
 };
 
-/** A timer that fires when a test says so. */
-class HandTimer implements LoopClock {
-  everyMs = 0;
-  fire: () => void = () => {};
-
-  now(): number {
-    return 0;
-  }
-
-  every(ms: number, run: () => void): () => void {
-    this.everyMs = ms;
-    this.fire = run;
-    return () => this.fire = () => {};
-  }
-}
-
 /** What a test does with each write. */
 type Write = (points: readonly Point[], signal: AbortSignal) => Promise<void>;
 
 function begin(write: Write) {
-  const clock = new HandTimer();
+  const clock = new HandClock();
   const problems: string[] = [];
   const written: string[] = [];
   const facts = new InfluxFacts({
@@ -54,7 +38,7 @@ function begin(write: Write) {
     onProblem: (reason) => problems.push(reason),
   });
   const turn = async () => {
-    clock.fire();
+    clock.fireAfter(INFLUX_FACTS_MS);
     await new Promise((resolve) => setTimeout(resolve, 0));
   };
   return { clock, facts, problems, written, turn };

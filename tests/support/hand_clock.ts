@@ -8,6 +8,8 @@ import type { LoopClock } from "../../program/loop_delay.ts";
 
 /** A clock that stands until it is moved, and then fires once, however late. */
 export class HandClock implements LoopClock {
+  /** How often it was asked to fire. */
+  everyMs = 0;
   #nowMs = 1_000;
   #run: (() => void) | undefined;
 
@@ -15,7 +17,8 @@ export class HandClock implements LoopClock {
     return this.#nowMs;
   }
 
-  every(_ms: number, run: () => void): () => void {
+  every(ms: number, run: () => void): () => void {
+    this.everyMs = ms;
     this.#run = run;
     return () => this.#run = undefined;
   }
