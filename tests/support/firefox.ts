@@ -40,6 +40,26 @@ interface Process {
   readonly answers: Arrivals<Answer>;
 }
 
+/** Runs in each page before its own scripts. */
+const LISTEN = `() => {
+  const complaints = window.complaints = [];
+  addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) => {
+    complaints.push("policy: " + violatedDirective + " " + blockedURI);
+  });
+  addEventListener("unhandledrejection", ({ reason }) => complaints.push("rejected: " + reason));
+  // Of elements, too: their errors do not bubble.
+  addEventListener("error", ({ message, target }) => {
+    complaints.push("error: " + (message ?? target.outerHTML));
+  }, true);
+  for (const level of ["error", "warn"]) {
+    const write = console[level];
+    console[level] = (...words) => {
+      complaints.push(level + ": " + words.join(" "));
+      write.apply(console, words);
+    };
+  }
+}`;
+
 /** A running Firefox with one tab. */
 export class Firefox implements AsyncDisposable {
   readonly #profile: string;
@@ -84,6 +104,20 @@ export class Firefox implements AsyncDisposable {
   async startAgain(): Promise<void> {
     this.#process = await startProcess(this.#profile);
     await this.#openSession();
+  }
+
+  /** From the next page on, pages write down what goes wrong in them; see {@linkcode Firefox.complaints}. */
+  async listen(): Promise<void> {
+    await this.#command("script.addPreloadScript", { functionDeclaration: LISTEN });
+  }
+
+  /**
+   * Errors that nobody caught, refused or missing resources, breaches of the content security policy
+   * and what was written to the console as an error or a warning, since the page was loaded.
+   */
+  async complaints(): Promise<readonly string[]> {
+    const found = await this.evaluate("window.complaints");
+    return Array.isArray(found) ? found.map(String) : ["the page does not listen"];
   }
 
   /** Loads a page and waits until it is complete. */
