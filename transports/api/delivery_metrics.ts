@@ -8,29 +8,14 @@
  * @module
  */
 
+import { PLATFORMS } from "../delivery_store/codes.ts";
+import { type Outcome, OUTCOMES, type Platform } from "../delivery_store/records.ts";
 import { LATENCY_BOUNDS_MS } from "../http2/latencies.ts";
 import type { CountedMs } from "./counted_histogram.ts";
 import type { Series } from "./series.ts";
 
-/** Who delivers to a device. */
-export type MetricPlatform = "apns" | "fcm" | "webpush";
-
-/** How a delivery ended. */
-export type MetricOutcome =
-  | "delivered"
-  | "token_invalid"
-  | "rejected"
-  | "expired"
-  | "failed"
-  | "cancelled";
-
-const PLATFORMS: readonly MetricPlatform[] = ["apns", "fcm", "webpush"];
-const OUTCOMES: readonly MetricOutcome[] = [
-  ...["delivered", "token_invalid", "rejected", "expired", "failed", "cancelled"] as const,
-];
-
 /** The reasons to be counted apart, of each platform. */
-export type ProviderReasons = Readonly<Record<MetricPlatform, ReadonlySet<string>>>;
+export type ProviderReasons = Readonly<Record<Platform, ReadonlySet<string>>>;
 
 /** No reason is known: all share a label. */
 export const NO_REASONS: ProviderReasons = {
@@ -42,9 +27,9 @@ export const NO_REASONS: ProviderReasons = {
 /** A result of a batch. */
 export interface SettledBatch {
   /** Whose devices. */
-  readonly platform: MetricPlatform;
+  readonly platform: Platform;
   /** How many ended how. */
-  readonly outcomes: Readonly<Record<MetricOutcome, number>>;
+  readonly outcomes: Readonly<Record<Outcome, number>>;
   /** How many are to be tried again. */
   readonly retries: number;
   /** From claiming the batch to recording its result. */
@@ -54,7 +39,7 @@ export interface SettledBatch {
 /** Answers of one kind. */
 export interface ProviderAnswers {
   /** Who answered. */
-  readonly platform: MetricPlatform;
+  readonly platform: Platform;
   /** The status; 0 when there was none. */
   readonly status: number;
   /** Why; empty for a success. */
@@ -66,7 +51,7 @@ export interface ProviderAnswers {
 /** How full a lane is. */
 export interface MetricLane {
   /** Its platform. */
-  readonly platform: MetricPlatform;
+  readonly platform: Platform;
   /** Batches that wait. */
   readonly waiting: number;
   /** Batches that a node works on. */
@@ -83,7 +68,7 @@ const BATCH_BUCKETS_SECONDS = [
 /** Latencies of one block of requests. */
 export interface ProviderLatencies extends CountedMs {
   /** Who answered. */
-  readonly platform: MetricPlatform;
+  readonly platform: Platform;
 }
 
 /** Bounds of the time in the queue in seconds: milliseconds when nothing else is sent, hours behind a paused app. */
@@ -258,37 +243,37 @@ export class DeliveryMetrics {
   }
 
   /** A batch was claimed and sent for the first time, or was too late, so many milliseconds after it might have been. */
-  claimed(platform: MetricPlatform, delayMs: number): void {
+  claimed(platform: Platform, delayMs: number): void {
     this.#queueDelay.observe({ platform }, delayMs / 1_000);
   }
 
   /** A connection was opened. */
-  connected(platform: MetricPlatform): void {
+  connected(platform: Platform): void {
     this.#connections.inc({ platform });
   }
 
   /** A connection ended. */
-  disconnected(platform: MetricPlatform): void {
+  disconnected(platform: Platform): void {
     this.#connections.dec({ platform });
   }
 
   /** A connection could not be opened. */
-  connectFailed(platform: MetricPlatform): void {
+  connectFailed(platform: Platform): void {
     this.#connectFailures.inc({ platform });
   }
 
   /** Sending to an origin was interrupted, or taken up again. */
-  circuitChanged(platform: MetricPlatform, state: "open" | "closed"): void {
+  circuitChanged(platform: Platform, state: "open" | "closed"): void {
     this.#circuits.inc({ platform, state });
   }
 
   /** An app was stopped on a platform. */
-  paused(platform: MetricPlatform): void {
+  paused(platform: Platform): void {
     this.#pauses.inc({ platform });
   }
 
   /** The first certificate of an app ends then, in milliseconds since 1970, or there is none. */
-  certificates(platform: MetricPlatform, endsAt: number | undefined): void {
+  certificates(platform: Platform, endsAt: number | undefined): void {
     if (endsAt === undefined) this.#certificates.remove({ platform });
     else this.#certificates.set({ platform }, endsAt / 1_000);
   }
