@@ -12,6 +12,7 @@ import {
   type Point,
   type Tally,
 } from "../../../transports/influx/mod.ts";
+import { makeCertificate } from "../../../transports/provider_stand_in/mod.ts";
 import { readLine } from "./line_reader.ts";
 
 const TOKEN = "canary-token==";
@@ -32,9 +33,9 @@ class Played implements AsyncDisposable {
   answer: () => Response | Promise<Response> = () => new Response(null, { status: 204 });
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
 
-  constructor() {
+  constructor(tls: { readonly cert?: string; readonly key?: string } = {}) {
     this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      { hostname: "127.0.0.1", port: 0, onListen() {}, ...tls },
       async (request) => {
         const { pathname, search } = new URL(request.url);
         this.received.push({
@@ -45,7 +46,8 @@ class Played implements AsyncDisposable {
         return await this.answer();
       },
     );
-    this.origin = `http://127.0.0.1:${this.#server.addr.port}`;
+    const scheme = tls.cert === undefined ? "http" : "https";
+    this.origin = `${scheme}://127.0.0.1:${this.#server.addr.port}`;
   }
 
   open(path = V2, options: Partial<InfluxOptions> = {}): Influx {
@@ -241,6 +243,18 @@ Deno.test("Influx.write() does not wait for ever, and tells no secret of what fa
   const { message } = await assertRejects(() => nobody.write(points(1), signal), InfluxError);
   assert(message.startsWith("http://127.0.0.1:1 could not be reached: "), message);
   assert(!message.includes("canary"), message);
+});
+
+Deno.test("Influx.write() trusts the roots it is given, and no other", async () => {
+  const { caPem, tls } = makeCertificate();
+  await using server = new Played(tls);
+  {
+    using influx = server.open(V2, { caCerts: [caPem] });
+    await influx.write(points(1), signal);
+  }
+  using influx = server.open();
+  await assertRejects(() => influx.write(points(1), signal), InfluxError, "could not be reached");
+  assertEquals(server.received.length, 1);
 });
 
 Deno.test("Influx.write() ends with its signal", async () => {
