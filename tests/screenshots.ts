@@ -12,6 +12,7 @@
  * @module
  */
 
+import type { Page } from "playwright-core";
 import { recipientRow } from "../transports/provider_stand_in/mod.ts";
 import { type MonitorLook, MonitorWorld } from "./browser/monitor_world.ts";
 import { type CampaignService, valueOf } from "./support/campaign_service.ts";
@@ -70,7 +71,7 @@ async function prepare(campaign: CampaignService): Promise<void> {
 }
 
 /** Another app, which is paused: Apple does not know its key. */
-async function pauseOne({ campaign }: MonitorWorld): Promise<void> {
+async function pauseOne(campaign: CampaignService): Promise<void> {
   const { api, standIn: { origins } } = campaign;
   const { apns } = MADE.credentials(origins);
   valueOf(await api.putApp("parcels", { apns: { ...apns, keyId: "OLDKEY1234" } }));
@@ -91,11 +92,12 @@ async function traffic(campaign: CampaignService, signal: AbortSignal): Promise<
   }
 }
 
-/** A view: its address, its file's name, and what to do there before the picture. */
+/** A view: its address, its file's name, what has to be before it is opened, and what to do there. */
 interface View {
   readonly name: string;
   readonly address: string;
-  readonly prepare?: (world: MonitorWorld) => Promise<void>;
+  readonly before?: (campaign: CampaignService) => Promise<void>;
+  readonly there?: (page: Page) => Promise<void>;
 }
 
 function views(notification: string): readonly View[] {
@@ -104,14 +106,14 @@ function views(notification: string): readonly View[] {
     { name: "tour", address: "tour" },
     { name: "notifications", address: "notifications" },
     { name: "notification", address: `notifications/${notification}` },
-    { name: "compose", address: "compose", prepare: compose },
+    { name: "compose", address: "compose", there: compose },
     { name: "devices", address: "devices?app=shop" },
-    { name: "apps", address: "apps", prepare: pauseOne },
+    { name: "apps", address: "apps", before: pauseOne },
     { name: "nodes", address: "nodes" },
   ];
 }
 
-async function compose({ page }: MonitorWorld): Promise<void> {
+async function compose(page: Page): Promise<void> {
   const [[title, body]] = TEXTS;
   await page.getByLabel("App", { exact: true }).selectOption("shop");
   await page.getByLabel("Tag", { exact: true }).fill("berlin");
@@ -121,11 +123,12 @@ async function compose({ page }: MonitorWorld): Promise<void> {
 
 /** Takes all pictures into a folder. */
 async function takeAll(world: MonitorWorld, notification: string, folder: string): Promise<void> {
-  const { page } = world;
-  for (const { name, address, prepare } of views(notification)) {
+  const { campaign, page } = world;
+  for (const { name, address, before, there } of views(notification)) {
+    await before?.(campaign);
     await world.look({ ...LOOKS[0]?.[1], reducedMotion: true });
     await world.show(address);
-    await prepare?.(world);
+    await there?.(page);
     for (const [suffix, look] of LOOKS) {
       await world.look({ ...look, reducedMotion: true });
       await page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)");
