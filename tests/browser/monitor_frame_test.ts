@@ -170,6 +170,53 @@ Deno.test("h() takes addresses of this page only, however a browser would read t
   assertEquals(await world.page.evaluate(ADDRESSES), ["#/apps", "/browser", "/"]);
 });
 
+/** How often a view asks for its stream: until another tab is before it, then in an hour behind it, then in sight. */
+const UNSEEN = `(async () => {
+  const { followEvents } = await import("/monitor/event_stream.js");
+  let asked = 0;
+  let ended = Promise.withResolvers();
+  const show = (hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  };
+  globalThis.tabs = { show, asked: () => asked, ended: () => ended.promise };
+  followEvents({
+    events: async (_, signal) => {
+      asked++;
+      ended = Promise.withResolvers();
+      signal.addEventListener("abort", ended.resolve);
+      return new ReadableStream({
+        start(controller) {
+          const timer = setInterval(() => controller.enqueue(new TextEncoder().encode(": here\\n\\n")), 5_000);
+          signal.addEventListener("abort", () => {
+            clearInterval(timer);
+            controller.error(signal.reason);
+          });
+        },
+      });
+    },
+  }, { show: ["bars"], onFrame() {}, onState() {} }, new AbortController().signal);
+})()`;
+
+Deno.test("followEvents() lets a stream go that nobody sees for a minute, and follows again in sight", async () => {
+  await using world = await PageWorld.open();
+  const { page } = world;
+  await page.clock.install();
+  await page.evaluate(UNSEEN);
+  await page.clock.runFor(120_000);
+  await page.evaluate("tabs.show(true)");
+  await page.clock.runFor(50_000);
+  await page.evaluate("tabs.show(false); tabs.show(true)");
+  await page.clock.runFor(50_000);
+  assertEquals(await page.evaluate("tabs.asked()"), 1);
+  await page.clock.runFor(15_000);
+  await page.evaluate("tabs.ended()");
+  await page.clock.runFor(600_000);
+  assertEquals(await page.evaluate("tabs.asked()"), 1);
+  await page.evaluate("tabs.show(false)");
+  assertEquals(await page.evaluate("tabs.asked()"), 2);
+});
+
 Deno.test("a token that is withdrawn ends what is open: the form says why, and takes another", async () => {
   await using world = await MonitorWorld.open();
   const { page } = world;

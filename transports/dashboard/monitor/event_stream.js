@@ -9,7 +9,9 @@
  *
  * Invariants: one stream at a time; whoever lost it comes again with a growing pause, and at once when the
  * page is shown again or the network is back; what was missed is asked for by the second of the last
- * bar. A stream that says nothing for {@linkcode SILENCE_MS} is taken for dead, as one is after sleep.
+ * bar. A stream that says nothing for {@linkcode SILENCE_MS} is taken for dead, as one is after sleep. One
+ * that nobody sees for {@linkcode UNSEEN_MS} is ended until somebody does: a browser has six connections
+ * to a node for all its tabs, and forgotten ones would keep the others from loading.
  *
  * @module
  */
@@ -18,6 +20,8 @@ import { ApiError } from "./api.js";
 
 /** The node says something at least every 15 s. */
 const SILENCE_MS = 20_000;
+/** Who looks at another tab for a moment finds this one as live as before. */
+const UNSEEN_MS = 60_000;
 /** Pause before the first attempt to come again, and the longest one. */
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 15_000;
@@ -61,7 +65,7 @@ async function follow(api, { show, since, onFrame, onState }, signal) {
   let pauseMs = PAUSE_MIN_MS;
   while (!signal.aborted) {
     const attempt = new AbortController();
-    const watch = new Silence(attempt);
+    const watch = new Watch(attempt);
     try {
       const parameters = { show: show.join(), since: since?.() };
       const body = await api.events(parameters, AbortSignal.any([signal, attempt.signal]));
@@ -99,10 +103,11 @@ function give(frame, onFrame) {
   }
 }
 
-/** Ends an attempt in which nothing is heard for too long; the clock it asks goes on in sleep. */
-class Silence {
+/** Ends an attempt in which nothing is heard or seen for too long; the clock it asks goes on in sleep. */
+class Watch {
   #attempt;
   #heardAt = Date.now();
+  #seenAt = Date.now();
   #timer;
 
   /** @param {AbortController} attempt */
@@ -122,12 +127,14 @@ class Silence {
   }
 
   #look = () => {
-    if (Date.now() - this.#heardAt > SILENCE_MS) this.#attempt.abort();
+    const now = Date.now();
+    if (!document.hidden) this.#seenAt = now;
+    if (now - this.#heardAt > SILENCE_MS || now - this.#seenAt > UNSEEN_MS) this.#attempt.abort();
   };
 }
 
 /**
- * A pause that ends early when there is reason to hope.
+ * A pause that ends early when there is reason to hope, and lasts while nobody sees the page.
  *
  * @param {number} ms
  * @param {AbortSignal} signal
@@ -141,7 +148,7 @@ function chance(ms, signal) {
       over.abort();
       resolve();
     };
-    const timer = setTimeout(go, ms);
+    const timer = document.hidden ? undefined : setTimeout(go, ms);
     const listen = { signal: over.signal };
     signal.addEventListener("abort", go, listen);
     addEventListener("online", go, listen);
