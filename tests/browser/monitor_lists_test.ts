@@ -164,6 +164,18 @@ Deno.test("apps show what is paused and why, and are resumed from the page", asy
     "true",
     "a question taken back does nothing",
   );
+  await page.route(
+    "**/resume?*",
+    (route) => route.fulfill({ status: 503, json: { detail: "away" } }),
+  );
+  await lane.locator(".resume").click();
+  await dialog.locator(".yes").click();
+  await page.getByText("was not resumed").waitFor();
+  await page.waitForResponse("**/v1/dead-letters*");
+  await page.waitForResponse("**/v1/dead-letters*");
+  await page.getByText("was not resumed").waitFor();
+  await page.unroute("**/resume?*");
+  world.takeComplaints();
   await lane.locator(".resume").click();
   await dialog.locator(".yes").click();
   // The cause stands: the provider refuses again, and the page shows that pause, too.

@@ -19,7 +19,7 @@ import { ask } from "./ask.js";
 import { fill, h } from "./dom.js";
 import { duration, PLATFORM_NAMES, PLATFORMS, whole } from "./format.js";
 import { keyed } from "./keyed.js";
-import { badge, button, foreign, notice, time, viewHead } from "./parts.js";
+import { badge, button, foreign, notice, setOld, time, viewHead } from "./parts.js";
 import { poll } from "./poll.js";
 
 /** @typedef {import("./format.js").Platform} Platform */
@@ -75,6 +75,7 @@ const DEAD_LETTERS_SHOWN = 20;
 export function appsView(root, context) {
   const { api } = context;
   const problem = h("div");
+  const refused = h("div");
   const none = h("div");
   const apps = h("div", { class: "apps" });
   const letters = h("div");
@@ -84,6 +85,7 @@ export function appsView(root, context) {
       "Each app has its own credentials and its own queue to each platform. A platform is paused when going on would do harm; it waits for you, and nothing is lost.",
     ),
     problem,
+    refused,
     none,
     apps,
     letters,
@@ -106,9 +108,7 @@ export function appsView(root, context) {
     fill(none, all.length === 0 ? noApp() : "");
     show(all.map((app) => ({ app, lanes: lanes.filter((lane) => lane.app === app.name) })));
     showLetters(letters, dead.deadLetters);
-  }, (text) => {
-    fill(problem, text === undefined ? "" : notice("What stands here is from before", text));
-  });
+  }, (text) => setOld(problem, text));
 
   /**
    * @param {Pause} pause
@@ -123,14 +123,18 @@ export function appsView(root, context) {
       yes: "Resume",
     });
     if (!sure) return;
+    fill(refused);
     try {
       const path = `/v1/apps/${encodeURIComponent(app)}/resume?platform=${pause.platform}`;
       await api.post(path);
       context.announce(`${name} of ${app} is resumed.`);
     } catch (error) {
       fill(
-        problem,
-        notice(`${name} was not resumed`, String(error instanceof Error ? error.message : error)),
+        refused,
+        notice(
+          `${name} of ${app} was not resumed`,
+          String(error instanceof Error ? error.message : error),
+        ),
       );
       return;
     }

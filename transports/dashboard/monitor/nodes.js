@@ -18,7 +18,7 @@
 import { fill, h, svg } from "./dom.js";
 import { bytes, duration, rate, whole } from "./format.js";
 import { keyed } from "./keyed.js";
-import { badge, foreign, notice, time, viewHead } from "./parts.js";
+import { badge, foreign, setOld, time, viewHead } from "./parts.js";
 import { poll } from "./poll.js";
 
 /**
@@ -58,7 +58,7 @@ const CHECK_NAMES = {
   counters: "Counters",
   results: "Results database",
   source: "Source",
-  nodes: "Directory of nodes",
+  directory: "Directory of nodes",
 };
 
 /**
@@ -159,9 +159,7 @@ export function nodesView(root, context) {
     const now = Date.parse(answer.now);
     showChecks(answer.checks);
     showNodes(answer.nodes.map((node) => ({ node, now })));
-  }, (text) => {
-    fill(problem, text === undefined ? "" : notice("What stands here is from before", text));
-  });
+  }, (text) => setOld(problem, text));
 }
 
 /** @returns {import("./keyed.js").Entry<Check>} */

@@ -159,6 +159,20 @@ export function notice(title, text) {
 }
 
 /**
+ * Says above a list that it could not be looked at anew, and why, or takes that back. A problem that goes on
+ * is not read out again at each look.
+ *
+ * @param {HTMLElement} place
+ * @param {string | undefined} problem
+ * @returns {void}
+ */
+export function setOld(place, problem = "") {
+  if (problem === (place.dataset["problem"] ?? "")) return;
+  place.dataset["problem"] = problem;
+  fill(place, problem === "" ? "" : notice("What stands here is from before", problem));
+}
+
+/**
  * A state: a mark whose shape differs, then words; colour alone tells nothing.
  *
  * @param {"good" | "waiting" | "bad" | "ended"} mark
