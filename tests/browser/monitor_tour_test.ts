@@ -197,9 +197,21 @@ Deno.test("the tour shows the running node", async (t) => {
   await t.step("nothing of it keeps anybody out, in both themes and on a phone", async () => {
     await page.locator('.tour-station[data-station="batches"]').click();
     assertEquals(await world.axe(), []);
-    await world.look({ widthPx: 390, heightPx: 844, colorScheme: "dark" });
+    await world.look({ widthPx: 390, heightPx: 844, colorScheme: "dark", reducedMotion: true });
     assertEquals(await overflow(page), 0);
     assertEquals(await world.axe(), []);
+  });
+
+  await t.step("on a phone the box that is explained stays above the explanation", async () => {
+    await panel.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("button", { name: "A notification's way" }).click();
+    for (const station of ["api", "store", "feeder", "router", "batches"]) {
+      const box = page.locator(`.tour-station[data-station="${station}"][aria-current="true"]`);
+      const { y = 0, height = 0 } = await box.boundingBox() ?? {};
+      const { y: sheet = 0 } = await panel.boundingBox() ?? {};
+      assert(y >= 0 && y + height <= sheet, `${station}: ${y} and ${height}, ${sheet}`);
+      await panel.getByRole("button", { name: "Next" }).click();
+    }
   });
   assertEquals(world.takeComplaints(), []);
   await Deno.remove(secret);

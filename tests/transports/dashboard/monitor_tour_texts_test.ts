@@ -64,7 +64,7 @@ Deno.test("textOf gives a sink or source that people named its name and the text
   const source = textOf(named("root/pipeline/delivery/sources/orders", "orders_source"));
   assertEquals([source.title, source.key], ["orders", "source"]);
   assertNotEquals(textOf(named("a/webhook", "webhook_sink")).what, hostile.what);
-  // Names of what every object has are names as any other.
+  // What every object has is no text of ours.
   assertEquals(textOf(named("a/x", "constructor")).key, "");
 });
 

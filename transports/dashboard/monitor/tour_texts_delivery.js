@@ -12,7 +12,8 @@
 
 const SINK_WHY =
   "One actor per receiver: one that is slow or away holds up no batch and no other receiver. What it " +
-  "missed meanwhile is in the store, and read from there.";
+  "missed meanwhile is in the store, and read from there. Of several nodes that share a store, one at a time " +
+  "feeds it.";
 const SINK_CRASH =
   "It crashes by design: a receiver that refuses, or takes more than 30 seconds, ends this actor and nothing " +
   "else. It is started again after a pause that grows from one second to a minute, and goes on after the last " +
@@ -110,8 +111,8 @@ export const DELIVERY_ACTORS = {
     title: "Guard",
     what:
       "Watches over each lane, which is one app on one platform, in two ways. Retry budget: ten first requests " +
-      "earn one retry, and what goes beyond that waits a minute, so that a provider in trouble is not asked " +
-      "twice as much. Brake: when more than a fifth of the recent answers say that devices are gone, a wrong key is " +
+      "earn one retry, and what goes beyond that and some savings waits a minute, so that a provider in trouble " +
+      "is not asked twice as much. Brake: when more than a fifth of the recent answers say that devices are gone, a wrong key is " +
       "likelier than so many dead devices. The lane is paused, and no device is taken for dead.",
     why:
       "One actor that all batches ask: only who sees the answers of all of them can tell a dead device from a " +
