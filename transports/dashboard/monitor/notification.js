@@ -8,7 +8,7 @@
  *
  * It is looked at every two seconds until it is over; rows stay where they are while their numbers change.
  *
- * For tests: `.notification[data-id][data-status][data-over]`, `tr[data-platform] [data-of][data-value]`,
+ * For tests: `.notification[data-id][data-status][data-over]`, `.how-far tr[data-platform] [data-of][data-value]`,
  * `#cancel`, `#again`; the parts of the page name theirs.
  *
  * @module
@@ -181,7 +181,7 @@ class Progress {
     ]);
     this.element = h(
       "section",
-      { class: "card", "aria-label": "Progress" },
+      { class: "card how-far", "aria-label": "Progress" },
       h(
         "dl",
         { class: "figures" },

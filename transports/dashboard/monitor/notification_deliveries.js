@@ -119,10 +119,10 @@ export class Deliveries {
     this.#more.disabled = true;
     await this.#try(() => this.look());
     this.#more.disabled = false;
+    // The keyboard goes on at the first of the new ones; where nothing came, on the table.
     const row = this.element.querySelectorAll("tbody tr").item(shown);
-    const link = row?.querySelector("a");
-    // The keyboard goes on at the first of the new ones; they are announced where nothing is to be focused.
-    if (link) link.focus();
+    const place = row?.querySelector("a") ?? this.element.querySelector(".table");
+    if (place instanceof HTMLElement) place.focus();
     this.#context.announce(`${this.#rows.length - shown} more.`);
   }
 

@@ -61,5 +61,5 @@ export function refusalText(error) {
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
   if (error.status !== 403) return error.message;
   return "Your token is good for looking, not for sending: it has no scope “send”. " +
-    "Sign in with one that has it; “heliograph keys token --scope send” makes one.";
+    "Sign in with one that has it; “heliograph keys token --scope read --scope send” makes one.";
 }

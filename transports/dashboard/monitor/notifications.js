@@ -32,7 +32,7 @@ const PAGE = 50;
 
 /** Time between two looks while something is unfinished, and while nothing is. */
 const BUSY_MS = 2_000;
-const IDLE_MS = 10_000;
+const IDLE_MS = 5_000;
 
 /** Unfinished notifications looked at one by one with each look; the others have their turn when these are over. */
 const LOOKS_MAX = 20;
@@ -244,10 +244,10 @@ class List {
     try {
       const { notifications, next } = await this.#page(this.#next ?? undefined);
       this.#set([...this.#items, ...notifications], next);
-      // The keyboard goes on at the first of the new ones.
-      const links = this.element.querySelectorAll("tbody a[data-id]");
-      const first = links.item(shown);
-      if (first instanceof HTMLElement) first.focus();
+      // The keyboard goes on at the first of the new ones; where nothing came, on the table.
+      const first = this.element.querySelectorAll("tbody a[data-id]").item(shown);
+      const place = first ?? (this.#more.hidden ? this.element.querySelector(".table") : null);
+      if (place instanceof HTMLElement) place.focus();
       this.#context.announce(
         notifications.length === 0
           ? "None among the next 5,000 notifications."
