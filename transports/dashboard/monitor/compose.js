@@ -173,7 +173,7 @@ class Composer {
       this.#previews.show(await api.post("/v1/notifications/preview", body), draft.app);
       this.#form.setProblems([]);
     } else if (saysNothing(draft)) {
-      this.#previews.clear("Write a title or a body to see it.");
+      this.#previews.clear("Write a title or a body to see it.", draft.app);
       this.#form.setProblems([]);
     } else {
       this.#form.setProblems(bodyOf(draft).problems.filter(({ field }) => field !== "target"));

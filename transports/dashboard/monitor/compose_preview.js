@@ -80,11 +80,16 @@ export class Previews {
     fill(this.#state, why);
   }
 
-  /** Takes all previews away. @param {string} why */
-  clear(why) {
+  /**
+   * Takes all previews away.
+   *
+   * @param {string} why
+   * @param {string} app
+   */
+  clear(why, app) {
     this.element.classList.remove("is-old");
     fill(this.#state, why);
-    for (const card of this.#cards) card.clear();
+    for (const card of this.#cards) card.clear(app);
   }
 }
 
@@ -162,12 +167,12 @@ class Card {
       this.#problems,
       this.#sent,
     );
-    this.clear();
+    this.clear("");
   }
 
-  /** Shows the place where something will be. */
-  clear() {
-    this.#set("empty", { ...NO_TEXTS, silent: "What you write is seen here." }, "");
+  /** Shows the place where something will be. @param {string} app */
+  clear(app) {
+    this.#set("empty", { ...NO_TEXTS, silent: "What you write is seen here." }, app);
     fill(this.#absent);
     fill(this.#problems);
   }
