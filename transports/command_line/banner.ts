@@ -103,9 +103,9 @@ function firefoxParts({ roles, addresses }: ReadyFacts): readonly string[] {
   if (!roles.includes("api")) return preferences;
   return [
     ...preferences,
-    `Then open ${addresses.apiUrl}browser and click "Subscribe this browser". The page\n` +
-    "shows the endpoint and a curl command for it. An endpoint made without a key\n" +
-    "needs no signature:",
+    `Then open ${addresses.apiUrl}browser and click "Subscribe this browser".\n` +
+    "The page shows the endpoint and a curl command for it. An endpoint made without\n" +
+    "a key needs no signature:",
     `  curl -i -X POST -H "TTL: 60" "$ENDPOINT"`,
   ];
 }

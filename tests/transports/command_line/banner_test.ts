@@ -34,9 +34,9 @@ In Firefox, open about:config and set, in this order:
   dom.push.testing.allowInsecureServerURL  true
   dom.push.serverURL                       ws://127.0.0.1:8081/
 
-Then open http://127.0.0.1:8082/browser and click "Subscribe this browser". The page
-shows the endpoint and a curl command for it. An endpoint made without a key
-needs no signature:
+Then open http://127.0.0.1:8082/browser and click "Subscribe this browser".
+The page shows the endpoint and a curl command for it. An endpoint made without
+a key needs no signature:
 
   curl -i -X POST -H "TTL: 60" "$ENDPOINT"
 
