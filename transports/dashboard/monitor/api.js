@@ -106,8 +106,9 @@ export class Api {
    * @returns {Promise<ReadableStream<Uint8Array>>}
    */
   async events(parameters, signal) {
-    const { body } = await this.#fetch("GET", withParameters("/v1/events", parameters), {
-      signal: AbortSignal.any([this.#signal, signal]),
+    const wanted = AbortSignal.any([this.#signal, signal]);
+    const { body } = await this.#fetch("GET", withParameters("/v1/events", parameters), wanted, {
+      signal: wanted,
       headers: { accept: "text/event-stream" },
     });
     if (body === null) throw new ApiError(0, "The node sent an empty stream.");
@@ -122,40 +123,54 @@ export class Api {
    * @param {Readonly<Record<string, string>>} [headers]
    */
   async #json(method, path, body, signal, headers = {}) {
-    const signals = [this.#signal, AbortSignal.timeout(CALL_MS), ...signal ? [signal] : []];
-    const response = await this.#fetch(method, path, {
-      signal: AbortSignal.any(signals),
+    const wanted = AbortSignal.any([this.#signal, ...signal ? [signal] : []]);
+    const response = await this.#fetch(method, path, wanted, {
+      signal: AbortSignal.any([wanted, AbortSignal.timeout(CALL_MS)]),
       ...body === undefined ? {} : { body: JSON.stringify(body) },
       headers: { ...body === undefined ? {} : { "content-type": "application/json" }, ...headers },
     });
-    const text = await response.text();
+    const text = await answered(response.text(), wanted);
     return text === "" ? undefined : JSON.parse(text);
   }
 
   /**
    * @param {string} method
    * @param {string} path
+   * @param {AbortSignal} wanted
    * @param {RequestInit & { readonly headers: Readonly<Record<string, string>> }} init
    */
-  async #fetch(method, path, { headers, ...init }) {
-    /** @type {Response} */
-    let response;
-    try {
-      response = await fetch(path, {
+  async #fetch(method, path, wanted, { headers, ...init }) {
+    const response = await answered(
+      fetch(path, {
         ...init,
         method,
         cache: "no-store",
         headers: { ...headers, authorization: `Bearer ${token() ?? ""}` },
-      });
-    } catch (error) {
-      if (this.#signal.aborted || init.signal?.aborted) throw error;
-      throw new ApiError(0, "The node does not answer.");
-    }
+      }),
+      wanted,
+    );
     if (response.ok) return response;
     const refusal = await refused(response);
     // A call of a view that was left may have had an older token: it tells nothing of the one there is now.
     if (response.status === 401 && !this.#signal.aborted) this.#onRefused();
     throw refusal;
+  }
+}
+
+/**
+ * A step of a call. That it fails is the node's or the network's doing, at any byte and also by being
+ * late, unless the caller no longer wants it.
+ *
+ * @template T
+ * @param {Promise<T>} step
+ * @param {AbortSignal} wanted
+ */
+async function answered(step, wanted) {
+  try {
+    return await step;
+  } catch (error) {
+    if (wanted.aborted) throw error;
+    throw new ApiError(0, "The node does not answer.");
   }
 }
 
