@@ -273,8 +273,13 @@ async function pageRoutes(files: readonly PageFile[]): Promise<readonly Route[]>
 function foreignOrigin(request: ApiRequest): Answer | undefined {
   const origin = headerOf(request, "origin");
   if (origin === undefined) return undefined;
-  if (origin.replace(/^https?:\/\//, "") === headerOf(request, "host")) return undefined;
-  return problem(403, `Origin: ${quoted(origin)} may not use this API`);
+  const host = headerOf(request, "host") ?? "";
+  if (origin.replace(/^https?:\/\//, "") === host) return undefined;
+  // Who reads this is mostly one whose proxy leaves out the port.
+  return problem(
+    403,
+    `Origin: ${quoted(origin)} may not use this API, whose Host is ${quoted(host)}`,
+  );
 }
 
 /** Refuses a request without a good token, or with one that may do less (RFC 6750 section 3). */

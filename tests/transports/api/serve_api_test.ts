@@ -210,18 +210,33 @@ const ROWS: readonly Row[] = [
   {
     what: "a good token from a foreign page",
     path: "/v1/tree",
-    send: { authorization: "Bearer good-token", origin: "https://evil.example" },
+    send: { authorization: "Bearer good-token", host: "localhost", origin: "https://evil.example" },
     status: 403,
     headers: { "content-type": PROBLEM },
-    body: '{"title":"Forbidden","status":403,' +
-      '"detail":"Origin: \\"https://evil.example\\" may not use this API"}\n',
+    body:
+      '{"title":"Forbidden","status":403,"detail":"Origin: \\"https://evil.example\\" may not use ' +
+      'this API, whose Host is \\"localhost\\""}\n',
+  },
+  {
+    what: "our own page through a proxy that leaves out the port",
+    path: "/v1/tree",
+    send: {
+      authorization: "Bearer good-token",
+      host: "push.example",
+      origin: "https://push.example:8443",
+    },
+    status: 403,
+    body:
+      '{"title":"Forbidden","status":403,"detail":"Origin: \\"https://push.example:8443\\" may not ' +
+      'use this API, whose Host is \\"push.example\\""}\n',
   },
   {
     what: "a good token from a sandboxed page",
     path: "/v1/tree",
-    send: { authorization: "Bearer good-token", origin: "null" },
+    send: { authorization: "Bearer good-token", host: "localhost", origin: "null" },
     status: 403,
-    body: '{"title":"Forbidden","status":403,"detail":"Origin: \\"null\\" may not use this API"}\n',
+    body: '{"title":"Forbidden","status":403,"detail":"Origin: \\"null\\" may not use this API, ' +
+      'whose Host is \\"localhost\\""}\n',
   },
   {
     what: "a good token from our own page",
