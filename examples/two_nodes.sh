@@ -125,8 +125,8 @@ cat <<EOF
 
 PostgreSQL, Redis and two nodes are ready.
 
-  node a   endpoint http://127.0.0.1:$port   devices ws://127.0.0.1:$((port + 1))   page http://127.0.0.1:$((port + 2))
-  node b   endpoint http://127.0.0.1:$((port + 10))   devices ws://127.0.0.1:$((port + 11))   page http://127.0.0.1:$((port + 12))
+  node a   endpoint http://127.0.0.1:$port   devices ws://127.0.0.1:$((port + 1))   monitor http://127.0.0.1:$((port + 2))
+  node b   endpoint http://127.0.0.1:$((port + 10))   devices ws://127.0.0.1:$((port + 11))   monitor http://127.0.0.1:$((port + 12))
   API token in $folder/api-token, logs in $folder/a.log and b.log
 
 Lose a node:     kill -9 \$(cat "$folder/a.pid")

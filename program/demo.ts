@@ -44,7 +44,7 @@ export interface DemoOptions {
   readonly recipients: number;
   /** Where the node keeps its data; a folder that is removed at the end when absent. */
   readonly dataDir: string | undefined;
-  /** Port of the API and its page. */
+  /** Port of the API and the monitor. */
   readonly apiPort: number;
   /** Whether one line of JSON is printed, for programs. */
   readonly json: boolean;
@@ -67,7 +67,7 @@ type Differences = readonly string[];
 /**
  * Runs a demonstration: exit 0 when every count was exact, 1 when not, 130 when a person ended it before.
  *
- * On a terminal the node stays until a person interrupts, so that its page can be looked at.
+ * On a terminal the node stays until a person interrupts, so that its monitor can be looked at.
  *
  * @throws {StartError} When something cannot be started, or the node's API does not do what was asked.
  */
@@ -308,7 +308,7 @@ function introduction(
 ): string {
   const percent = (share: number) => `${share * 100} %`;
   return `A node, and a stand-in for its providers on this machine:
-  page and API     ${apiUrl}
+  monitor and API  ${apiUrl}
   API token        ${token.origin === "made" ? token.secret.reveal() : token.path}
   Apple            ${origins.apns}
   Google           ${origins.fcm}

@@ -47,7 +47,7 @@ const OPTIONS = { recipients: RECIPIENTS, dataDir: undefined, apiPort: 0 };
 Deno.test("demo sends to every recipient and finds its counts exact", async () => {
   const { around, printed, reported } = world();
   assertEquals(await runDemo({ ...OPTIONS, json: false }, around), 0);
-  assertMatch(reported(), /page and API +http:\/\/127\.0\.0\.1:\d+/);
+  assertMatch(reported(), /monitor and API +http:\/\/127\.0\.0\.1:\d+/);
   assertStringIncludes(printed(), "The counts are exact.");
   assertStringIncludes(printed(), `${RECIPIENTS}`);
 });

@@ -69,7 +69,7 @@ export function readyText(facts: ReadyFacts): string {
   ];
   if (newToken !== undefined) {
     parts.push(
-      `API token, shown this once and kept in ${newToken.path}:`,
+      `API token, for the monitor too, shown this once and kept in ${newToken.path}:`,
       `  ${newToken.token.reveal()}`,
     );
   }
@@ -83,7 +83,7 @@ function factRows(facts: ReadyFacts): readonly (readonly [string, string])[] {
   const doors = [
     ["endpoint", "push endpoint", endpointUrl],
     ["devices", "device sockets", deviceUrl],
-    ["api", "page and API", apiUrl],
+    ["api", "monitor and API", apiUrl],
   ] as const;
   return [
     ...doors.flatMap(([role, term, url]) => roles.includes(role) ? [[term, url] as const] : []),

@@ -198,5 +198,5 @@ export const DEMO = {
     "1000000",
   ),
   data: row("data", path("DIR"), "folder for the store", "a temporary one, removed at the end"),
-  apiPort: row("api-port", port, "port of the API and its page", "8082"),
+  apiPort: row("api-port", port, "port of the API and the monitor", "8082"),
 };

@@ -203,7 +203,7 @@ const APPS: Pick<CommandRow, "settings" | "options" | "operand"> = {
 export const COMMANDS: { readonly [K in CommandName]: CommandRow } = {
   serve: {
     words: ["serve"],
-    summary: "run a node: device sockets, push endpoint, delivery, API and its page",
+    summary: "run a node: device sockets, push endpoint, delivery, API and monitor",
     settings: ALL,
     options: [],
   },

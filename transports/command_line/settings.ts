@@ -20,7 +20,7 @@ export interface Settings {
   readonly endpointPort: number;
   /** Port of the device sockets, 0 for any free one. */
   readonly devicePort: number;
-  /** Port of the API and its page, 0 for any free one. */
+  /** Port of the API and the monitor, 0 for any free one. */
   readonly apiPort: number;
   /** Port where other nodes hand over messages, 0 for any free one; none when absent. */
   readonly nodePort: number | undefined;
@@ -163,7 +163,7 @@ export const SETTINGS: { readonly [K in keyof Settings]: Setting<Settings[K]> } 
   host: row("host", kinds.host, "127.0.0.1", "address the listeners bind to"),
   endpointPort: row("endpoint-port", kinds.port, 8080, "port of the push endpoint"),
   devicePort: row("device-port", kinds.port, 8081, "port of the device sockets"),
-  apiPort: row("api-port", kinds.port, 8082, "port of the API and its page"),
+  apiPort: row("api-port", kinds.port, 8082, "port of the API and the monitor"),
   nodePort: absent(
     "node-port",
     kinds.port,

@@ -24,10 +24,10 @@ Deno.test("readyText() tells a newcomer what to do, at the first start", () => {
     readyText(LOCAL),
     `Heliograph 0.1.0 is ready.
 
-  push endpoint   http://127.0.0.1:8080
-  device sockets  ws://127.0.0.1:8081/
-  page and API    http://127.0.0.1:8082/
-  store           sqlite:./data
+  push endpoint    http://127.0.0.1:8080
+  device sockets   ws://127.0.0.1:8081/
+  monitor and API  http://127.0.0.1:8082/
+  store            sqlite:./data
 
 In Firefox, open about:config and set, in this order:
 
@@ -40,7 +40,7 @@ a key needs no signature:
 
   curl -i -X POST -H "TTL: 60" "$ENDPOINT"
 
-API token, shown this once and kept in data/api-token:
+API token, for the monitor too, shown this once and kept in data/api-token:
 
   0123456789abcdefghijklmnopqrstuvwxyzABCDEFG
 
@@ -54,7 +54,7 @@ Deno.test("readyText() asks for one preference on TLS and shows a token never ag
   const text = readyText({ ...LOCAL, addresses, store: "memory:", newToken: undefined });
   assert(!text.includes("allowInsecureServerURL"));
   assert(!text.includes("token"));
-  assert(text.includes("  store           in memory, lost when this process ends\n"), text);
+  assert(text.includes("  store            in memory, lost when this process ends\n"), text);
   assertEquals(text.split("\n").filter((line) => line.length > 80), []);
 });
 
@@ -67,7 +67,7 @@ Deno.test("readyJson() and readyText() tell how many processes a parent has", ()
   const line = readyJson({ endpointPort: 1, devicePort: 2, apiPort: 3 }, 4);
   assertEquals(line, '{"ready":true,"endpointPort":1,"devicePort":2,"apiPort":3,"processes":4}\n');
   const text = readyText({ ...LOCAL, processes: 4 });
-  assert(text.includes("\n  processes       4\n  store           sqlite:./data\n"), text);
+  assert(text.includes("\n  processes        4\n  store            sqlite:./data\n"), text);
 });
 
 Deno.test("readyText() and readyJson() tell of the doors a node has, and no others", () => {
