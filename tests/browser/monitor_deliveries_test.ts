@@ -96,9 +96,22 @@ function only(part: Readonly<Record<string, number>>, names: readonly string[]) 
 async function saysWhatToDo(world: MonitorWorld): Promise<void> {
   const { page } = world;
   await page.locator(`${CHART}[data-line]`).waitFor();
-  assertMatch(await page.locator(".bar-empty").innerText(), /deno task demo/);
+  assertMatch(await page.locator(".bar-empty").innerText(), /deno task demo --api-port 0/);
   assertEquals(Object.values(await shown(page, "part")), [0, 0, 0]);
   assertEquals(await world.axe(), []);
+}
+
+async function isLeftWhileItLoads(world: MonitorWorld): Promise<void> {
+  const { page } = world;
+  await world.show("apps");
+  const asked = Promise.withResolvers<void>();
+  await page.route("**/v1/bars?*", () => asked.resolve()); // Never answered.
+  await world.show("deliveries");
+  await asked.promise;
+  await world.show("apps");
+  await page.unroute("**/v1/bars?*");
+  await world.show("deliveries");
+  assertEquals(world.complaints, []);
 }
 
 async function showsNumbers(world: MonitorWorld): Promise<void> {
@@ -240,6 +253,7 @@ async function asksForMissed(world: MonitorWorld): Promise<void> {
 /** Each begins where the one before has ended. */
 const STEPS: readonly (readonly [string, (world: MonitorWorld) => Promise<void>])[] = [
   ["says what to do when nothing was sent", saysWhatToDo],
+  ["is left while it loads, without a complaint", isLeftWhileItLoads],
   ["shows the numbers of the API and of the campaign", showsNumbers],
   ["is worked by keyboard, and has the exact numbers of each second", worksByKeyboard],
   ["stands still while it is paused, counts on, and jumps to now", standsStill],

@@ -87,8 +87,8 @@ class Deliveries {
   #empty = h(
     "p",
     { class: "bar-empty", hidden: true },
-    "Nothing was sent in this time. Send a million to stand-ins for the providers: ",
-    h("code", {}, "deno task demo"),
+    "Nothing was sent in this time. A node of its own sends a million to stand-ins for the providers: ",
+    h("code", {}, "deno task demo --api-port 0"),
   );
   #pause = button("Pause", () => this.#togglePause(), { "aria-pressed": "false" });
   #tableToggle = button("Show as table", () => this.#toggleTable(), { "aria-expanded": "false" });
@@ -163,6 +163,7 @@ class Deliveries {
     try {
       this.#live.begin(await api.get("/v1/bars", { span: "ten_minutes" }, signal));
     } catch (error) {
+      if (signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
     }
     this.#ask();
