@@ -10,6 +10,7 @@
 
 import type { RowSink } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
+import { ofStore } from "./store_away.ts";
 
 /** The name under which the feedback's position is remembered. */
 export const FEEDBACK_SINK = "feedback";
@@ -23,7 +24,7 @@ export function feedbackSink(store: Pick<DeliveryStore, "invalidate">): RowSink 
       const dead = rows.filter(({ outcome, device }) =>
         outcome === "token_invalid" && device !== undefined
       );
-      if (dead.length > 0) await store.invalidate(dead);
+      if (dead.length > 0) await ofStore(store.invalidate(dead));
     },
   };
 }

@@ -10,6 +10,7 @@
 
 import type { TallySink } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
+import { ofStore } from "./store_away.ts";
 
 /** The name under which the history's position is remembered; stores know it. */
 export const HISTORY_SINK = "history";
@@ -19,6 +20,6 @@ export function historySink(store: Pick<DeliveryStore, "addToHistory">): TallySi
   return {
     name: HISTORY_SINK,
     rows: "tallies",
-    record: (tallies) => store.addToHistory(tallies),
+    record: (tallies) => ofStore(store.addToHistory(tallies)),
   };
 }

@@ -4,10 +4,11 @@
  *
  * Invariants: a position is remembered only after the sink has recorded all entries up to it, so each
  * entry reaches the sink at least once; the sink is called for one page at a time; nothing waits in
- * memory, since the log is in the store. A rejection of the sink or the store, or a page that takes
+ * memory, since the log is in the store. A rejection of the sink, or a page that takes
  * longer than {@linkcode SINK_STEP_MS}, crashes this actor and no other: its supervisor starts it
  * again with a delay, and it goes on from the position it remembered. Its supervisor needs
- * {@linkcode SINK_BACKOFF} and {@linkcode SINK_INTENSITY}.
+ * {@linkcode SINK_BACKOFF} and {@linkcode SINK_INTENSITY}. A store that is away crashes nobody: it is
+ * asked again from the position that it remembers.
  *
  * Why the entries are read again and not sent as messages: a receiver that was away for an hour gets
  * what it missed, and a slow one holds up no batch. A poke only spares the wait for the next look,
@@ -27,12 +28,14 @@ import type { DeliveryObserver, Sink } from "../ports.ts";
 import type { DeliveryStore } from "../store.ts";
 import {
   SINK_ASK_MS,
+  SINK_BACKOFF,
   SINK_LEASE_MS,
   SINK_LOOK_MS,
   SINK_PAGE_ROWS,
   SINK_PAGE_TALLIES,
   SINK_STEP_MS,
 } from "./limits.ts";
+import { ofStore, StoreAwayError } from "./store_away.ts";
 
 /** This node's right to feed the sink, and how far the sink has come. */
 export interface SinkLease {
@@ -44,8 +47,10 @@ export interface SinkLease {
 
 /** What a look at the log came to. */
 export interface Looked {
-  /** The lease after it; `undefined` while another node has it. */
+  /** The lease after it; `undefined` while another node has it, or the store is away. */
   readonly lease: SinkLease | undefined;
+  /** Whether the store could not be asked. */
+  readonly away?: true;
   /** Whether the page was full, so that there may be more. */
   readonly more: boolean;
 }
@@ -83,8 +88,10 @@ export interface SinkState extends SinkArgs {
   readonly wallNow: () => number;
   /** The lease as it was after the last look. */
   lease: SinkLease | undefined;
-  /** Whether another node had the lease at the last look. */
+  /** Whether another node had the lease at the last look, or nobody knew. */
   elsewhere: boolean;
+  /** Time after which a store that is away is asked again; it grows as the delays of a sink's starts do. */
+  awayMs: number;
   /** The look that is going on. */
   looking: Promise<Looked> | undefined;
   /** Whether there were new entries since it began. */
@@ -107,6 +114,7 @@ export function sinkActor(name: string): Actor<SinkProtocol, SinkState, SinkArgs
         wallNow: () => ctx.wallNow(),
         lease: undefined,
         elsewhere: false,
+        awayMs: SINK_BACKOFF.minMs,
         looking: undefined,
         poked: false,
       };
@@ -117,12 +125,14 @@ export function sinkActor(name: string): Actor<SinkProtocol, SinkState, SinkArgs
         if (!state.elsewhere) look(state, ctx);
       },
       lookDue: (state, _, ctx) => look(state, ctx),
-      looked(state, { lease, more }, ctx) {
+      looked(state, { lease, more, away = false }, ctx) {
         ctx.cancel("overdue");
         state.lease = lease;
         state.elsewhere = lease === undefined;
         state.looking = undefined;
-        if (lease === undefined) ctx.after(SINK_ASK_MS, "lookDue");
+        const { awayMs } = state;
+        state.awayMs = away ? Math.min(SINK_BACKOFF.maxMs, 2 * awayMs) : SINK_BACKOFF.minMs;
+        if (lease === undefined) ctx.after(away ? awayMs : SINK_ASK_MS, "lookDue");
         else if (more || state.poked) look(state, ctx);
         else ctx.after(SINK_LOOK_MS, "lookDue");
       },
@@ -132,7 +142,8 @@ export function sinkActor(name: string): Actor<SinkProtocol, SinkState, SinkArgs
     },
     // What was given to the sink is remembered, unless that takes longer than a stop may take.
     async terminate(state) {
-      const { lease } = await state.looking ?? state;
+      // A page that fails now is offered again by whoever comes next.
+      const { lease } = await state.looking?.catch(() => state) ?? state;
       if (lease === undefined) return;
       // With the store away the lease ends by itself.
       await claim(state, 0).catch(() => {});
@@ -150,8 +161,10 @@ function look(state: SinkState, ctx: Context<SinkProtocol>): void {
   ctx.after(SINK_STEP_MS, "overdue");
   state.looking = recordPage(state, ctx.now(), ctx.signal);
   ctx.pipe(state.looking, "looked", (outcome) => {
-    if (outcome.status === "rejected") throw failed(state, outcome.reason);
-    return outcome.value;
+    if (outcome.status === "fulfilled") return outcome.value;
+    const error = failed(state, outcome.reason);
+    if (error instanceof StoreAwayError) return { lease: undefined, more: false, away: true };
+    throw error;
   });
 }
 
@@ -167,7 +180,9 @@ async function recordPage(state: SinkState, now: number, signal: AbortSignal): P
   // It came too late: the actor has been started again, and its position must not be set back.
   signal.throwIfAborted();
   // A short page without a row for this sink costs less to be read again than to be remembered.
-  if (page.record !== undefined || page.full) await store.saveSinkPosition(sink.name, page.last);
+  if (page.record !== undefined || page.full) {
+    await ofStore(store.saveSinkPosition(sink.name, page.last));
+  }
   return { lease: { ...lease, position: page.last }, more: page.full };
 }
 
@@ -175,7 +190,7 @@ async function recordPage(state: SinkState, now: number, signal: AbortSignal): P
 async function heldLease(state: SinkState, now: number): Promise<SinkLease | undefined> {
   const { lease } = state;
   if (lease !== undefined && lease.endsAt >= now + SINK_STEP_MS) return lease;
-  const position = await claim(state, SINK_LEASE_MS);
+  const position = await ofStore(claim(state, SINK_LEASE_MS));
   if (position === undefined) return undefined;
   // What was passed by without being remembered need not be read again.
   return { endsAt: now + SINK_LEASE_MS, position: Math.max(position, lease?.position ?? 0) };
@@ -199,14 +214,14 @@ interface Page {
 
 async function readPage({ sink, store }: SinkState, position: number): Promise<Page> {
   if (sink.rows === "tallies") {
-    const tallies = await store.talliesAfter(position, SINK_PAGE_TALLIES);
+    const tallies = await ofStore(store.talliesAfter(position, SINK_PAGE_TALLIES));
     return {
       last: tallies.at(-1)?.position,
       full: tallies.length >= SINK_PAGE_TALLIES,
       record: (signal) => sink.record(tallies, signal),
     };
   }
-  const rows = await store.rowsAfter(position, SINK_PAGE_ROWS);
+  const rows = await ofStore(store.rowsAfter(position, SINK_PAGE_ROWS));
   const wanted = sink.rows === "all" ? rows : rows.filter(({ outcome }) => outcome !== "delivered");
   return {
     last: rows.at(-1)?.position,
@@ -215,8 +230,12 @@ async function readPage({ sink, store }: SinkState, position: number): Promise<P
   };
 }
 
-/** Tells that the sink failed; returns the error to crash with. */
+/** Tells that the sink, or what it stands on, failed; returns the error. */
 function failed({ sink, observer }: SinkState, error: unknown): unknown {
-  observer.record({ kind: "sink_failed", sink: sink.name, reason: String(error) });
+  observer.record({ kind: "sink_failed", sink: sink.name, reason: reasonOf(error) });
   return error;
+}
+
+function reasonOf(error: unknown): string {
+  return String(error instanceof StoreAwayError ? error.cause : error);
 }

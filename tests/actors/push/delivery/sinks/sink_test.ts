@@ -220,6 +220,26 @@ Deno.test("sinkActor() offers a page again when its position could not be rememb
   assertEquals(log.positions.get("notebook"), 2);
 });
 
+Deno.test("sinkActor() asks a store that is away again, ever later, and crashes nobody", async () => {
+  await using world = new World();
+  const log = new RowLog();
+  const notebook = new Notebook();
+  const { events } = await follow(world, log, notebook);
+  log.add({});
+  log.away = true;
+  const hour = 3_600_000;
+  await world.advance(hour);
+  assertEquals(world.events.filter(({ type }) => type === "crashed"), []);
+  assert(events.length > 50 && events.length < 80, `${events.length} failures in an hour`);
+  log.away = false;
+  await world.advance(SINK_BACKOFF.maxMs);
+  assertEquals(notebook.pages, [[1]]);
+  const failures = events.length;
+  log.away = true;
+  await world.advance(5_000);
+  assert(events.length >= failures + 2, "after a store that was well it is asked soon");
+});
+
 Deno.test("sinkActor() gives up a page that hangs, tells the sink so, and ignores its late end", async () => {
   await using world = new World();
   const log = new RowLog();
