@@ -113,11 +113,19 @@ Deno.test("devices are found, shown, sent to and removed among ten thousand", as
     await page.getByText("No device is like that.").waitFor();
   });
 
-  await t.step("on a phone nothing is cut off", async () => {
-    await world.look({ widthPx: 390, heightPx: 844 });
-    await world.show(`devices?app=${APP}`);
-    const width = await page.evaluate("document.documentElement.scrollWidth");
-    assertEquals(width, 390);
+  await t.step("on a phone and a tablet nothing is cut off", async () => {
+    for (const widthPx of [320, 390, 768]) {
+      await world.look({ widthPx, heightPx: 844 });
+      await world.show(`devices?app=${APP}`);
+      const tooWide = `[...document.querySelectorAll("html, .top, #views, .table")]
+        .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.className || one.tagName)`;
+      assertEquals(await page.evaluate(tooWide), [], `${widthPx} px`);
+      const views = page.locator("#views a");
+      for (const view of await views.all()) {
+        const { x = -1, width = 0 } = await view.boundingBox() ?? {};
+        assert(x >= 0 && x + width <= widthPx, `${await view.innerText()} at ${widthPx} px`);
+      }
+    }
     assertEquals(await world.axe(), []);
   });
   assertEquals(world.complaints, []);
