@@ -28,6 +28,8 @@ const rows: readonly (readonly [made: string, expected: string])[] = [
   [format.duration(7_200_000), "2 h"],
   [format.duration(172_800_000), "2 d"],
   [format.ago(AT, AT + 400), "now"],
+  [format.ago(AT, AT + 36_300), "36 s ago"],
+  [format.ago(AT, AT + 59_700), "1 min ago"],
   [format.ago(AT, AT + 180_000), "3 min ago"],
   [format.ago(AT + 7_200_000, AT), "in 2 h"],
 ];

@@ -96,11 +96,12 @@ export function duration(ms) {
   return `${Math.floor(ms / 86_400_000)} d`;
 }
 
-/** `3 min ago`, `in 2 h`, `now`. @param {number} at @param {number} now @returns {string} */
+/** `3 min ago`, `in 2 h`, `now`; whole seconds, for tenths would flicker. @param {number} at @param {number} now @returns {string} */
 export function ago(at, now) {
   const distance = now - at;
   if (Math.abs(distance) < 1_000) return "now";
-  return distance > 0 ? `${duration(distance)} ago` : `in ${duration(-distance)}`;
+  const seconds = duration(Math.round(Math.abs(distance) / 1_000) * 1_000);
+  return distance > 0 ? `${seconds} ago` : `in ${seconds}`;
 }
 
 /** `14:03:22`, in the time zone of who looks. @param {number} ms @returns {string} */
