@@ -137,7 +137,7 @@ async function namesLanesAsText(world: MonitorWorld): Promise<void> {
   await feed(page, [`event: status\ndata: ${JSON.stringify(status)}\n\n`]);
   const notice = page.locator(".paused-lanes");
   assertEquals(await notice.locator(".foreign").first().textContent(), `${HOSTILE}0`);
-  assertMatch(await notice.innerText(), /7 lanes are paused[^]*and 2 more/);
+  assertMatch(await notice.innerText(), /Sending is paused: 7 platforms of apps[^]*and 2 more/);
   assertEquals(await notice.locator("a").getAttribute("href"), "#/apps");
   assertEquals(await notice.locator("img").count(), 0);
   assertEquals(await page.locator("[data-figure=waiting]").getAttribute("data-value"), "1");

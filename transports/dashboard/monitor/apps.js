@@ -241,12 +241,15 @@ function makeLane({ platform }, resume) {
     update({ app, lane, pause }) {
       paused = pause;
       element.dataset["paused"] = String(pause !== undefined);
-      element.dataset["waiting"] = String(lane?.waiting ?? 0);
-      element.dataset["leased"] = String(lane?.leased ?? 0);
+      const { waiting, leased } = lane ?? { waiting: 0, leased: 0 };
+      element.dataset["waiting"] = String(waiting);
+      element.dataset["leased"] = String(leased);
       fill(
         state,
         pause === undefined ? badge("good", "Sending") : badge("bad", "Paused"),
-        ` ${whole(lane?.waiting ?? 0)} batches waiting, ${whole(lane?.leased ?? 0)} in flight`,
+        ` ${waiting === 1 ? "1 batch" : `${whole(waiting)} batches`} waiting, ${
+          whole(leased)
+        } in flight`,
       );
       pauseBox.hidden = pause === undefined;
       // Times grow older by themselves; what is copied or pointed at stands still while nothing changed.
@@ -289,7 +292,7 @@ function factsOf({ apns, fcm, webpush }, platform) {
     case "webpush":
       return [
         ...fact("Contact", foreign(webpush?.subject ?? null)),
-        ...fact("Public key, for pages", h("code", {}, webpush?.vapidPublicKey ?? "–")),
+        ...fact("Public key", h("code", {}, webpush?.vapidPublicKey ?? "–")),
       ];
   }
 }
@@ -307,7 +310,7 @@ function healthOf(health) {
       "Last failure",
       ...failure === null
         ? [badge("good", "none since this node's start")]
-        : [badge("bad", foreign(failure.reason)), ", ", time(failure.at)],
+        : [badge("bad", foreign(failure.reason)), " ", time(failure.at)],
     ),
   ].flat();
 }
@@ -328,7 +331,10 @@ function tokenText(token) {
   return [
     "made ",
     time(token.refreshedAt),
-    ...token.expiresAt === null ? [] : [", good until ", time(token.expiresAt)],
+    ...token.expiresAt === null ? [] : [
+      Date.parse(token.expiresAt) > Date.now() ? ", expires " : ", expired ",
+      time(token.expiresAt),
+    ],
   ];
 }
 

@@ -30,10 +30,10 @@ const STATUS_OLD_MS = 15_000;
 const FIGURES = /** @type {const} */ ([
   ["rate", "Deliveries a second", "Mean of the last ten seconds, all outcomes."],
   ["delivered", "Delivered", "In the time shown."],
-  ["failed", "Failed", "Share of those that were not cancelled, in the time shown."],
+  ["failed", "Not delivered", "Share of those that were not cancelled, in the time shown."],
   ["retries", "Retries", "Requests that were to be sent again, in the time shown."],
   ["waiting", "Batches waiting", "In the queue, ready or in a pause before the next attempt."],
-  ["leased", "Batches leased", "Being sent by a node now."],
+  ["leased", "Batches in flight", "Being sent by a node now."],
 ]);
 
 /** @typedef {typeof FIGURES[number][0]} Figure */

@@ -41,9 +41,9 @@ const PAGE = 50;
 
 /** How one searches; the values are the API's own parameters. */
 const WAYS = /** @type {const} */ ([
-  ["idPrefix", "id begins with"],
-  ["user", "user is"],
-  ["tag", "has the tag"],
+  ["idPrefix", "beginning of the id"],
+  ["user", "user"],
+  ["tag", "tag"],
 ]);
 
 const STATES = /** @type {const} */ ([
@@ -118,8 +118,8 @@ function searchForm({ go }, apps, { app, by, wanted, state }) {
     "form",
     { class: "filters", role: "search", on: { submit } },
     field("App", controls.app),
-    field("Whose", controls.by),
-    field("Text", controls.wanted),
+    field("Search by", controls.by),
+    field("Search for", controls.wanted),
     field("State", controls.state),
     h("button", { type: "submit", class: "primary" }, "Search"),
   );

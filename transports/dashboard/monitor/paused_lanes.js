@@ -53,7 +53,13 @@ export class PausedLanes {
       h(
         "div",
         { class: "notice" },
-        h("h2", {}, paused.length === 1 ? "A lane is paused" : `${paused.length} lanes are paused`),
+        h(
+          "h2",
+          {},
+          paused.length === 1
+            ? "Sending to a platform is paused"
+            : `Sending is paused: ${paused.length} platforms of apps`,
+        ),
         h(
           "ul",
           {},

@@ -169,6 +169,12 @@ const BY_PLATFORM = { apns: APNS, fcm: FCM, webpush: WEBPUSH };
 /** The service's own reasons, on every platform. @type {readonly (readonly [RegExp, ...Hint])[]} */
 const OWN = [
   [
+    /^device is invalid$/,
+    "Between the start and its turn another notification found the address dead.",
+    NOTHING,
+  ],
+  [/^device was removed$/, "It was removed between the start and its turn.", "Nothing."],
+  [
     /^its time was over$/,
     "Its lifetime was over before it could be sent.",
     "Give it a longer TTL; look whether the app was paused or the rate too low.",
