@@ -191,7 +191,7 @@ function stationNumbers(id, part, path, { totals, rates, parts, root }) {
   const waiting = part.mailbox.length + part.mailbox.waiting;
   return [
     `${rate(rates.of(path) ?? 0)}/s`,
-    waiting === 0 ? "none waiting" : `${short(waiting)} waiting`,
+    `${short(waiting)} waiting`,
   ];
 }
 
