@@ -204,6 +204,9 @@ Deno.test("notifications are listed, found, followed and cancelled", async (t) =
     }
     await world.show("notifications");
     await page.locator(".found tbody tr").nth(49).waitFor();
+    const newest = await campaign.send("news", { content: { title: "Later 60" }, sendAt });
+    await page.locator(`.found tbody tr[data-id="${newest}"]`).waitFor();
+    assertEquals((await listed(page)).length, 50, "a new one takes the place of the oldest");
     await page.locator("#more").press("Enter");
     await page.locator(row).waitFor();
     const { notifications } = await asked(world, "/v1/notifications", NOTIFICATIONS);

@@ -152,6 +152,8 @@ class List {
   #old = h("p", { class: "old-numbers", role: "status" });
   /** @type {readonly Notification[]} */
   #items = [];
+  /** Rows that were asked for: what comes new takes the place of the oldest. */
+  #rows = PAGE;
   /** @type {string | null} */
   #next = null;
   #begun = false;
@@ -217,7 +219,7 @@ class List {
     if (fresh.length === notifications.length && next !== null) this.#set(notifications, next);
     else {
       this.#replace(notifications);
-      if (fresh.length > 0) this.#set([...fresh, ...this.#items], this.#next);
+      if (fresh.length > 0) this.#prepend(fresh);
     }
     return notifications.map(({ id }) => id);
   }
@@ -243,6 +245,7 @@ class List {
     this.#more.disabled = true;
     try {
       const { notifications, next } = await this.#page(this.#next ?? undefined);
+      this.#rows = Math.max(this.#rows, shown + notifications.length);
       this.#set([...this.#items, ...notifications], next);
       // The keyboard goes on at the first of the new ones; where nothing came, on the table.
       const first = this.element.querySelectorAll("tbody a[data-id]").item(shown);
@@ -260,6 +263,21 @@ class List {
     } finally {
       this.#more.disabled = false;
     }
+  }
+
+  /**
+   * A page that is left open for days shows as many rows as at the beginning; the others are one step away.
+   *
+   * @param {readonly Notification[]} fresh
+   */
+  #prepend(fresh) {
+    const all = [...fresh, ...this.#items];
+    const items = all.slice(0, this.#rows);
+    const before = document.activeElement;
+    this.#set(items, items.length < all.length ? items.at(-1)?.id ?? null : this.#next);
+    // The keyboard was in a row that is gone: it stays in the table.
+    const table = this.element.querySelector(".table");
+    if (before?.isConnected === false && table instanceof HTMLElement) table.focus();
   }
 
   /** @param {readonly Notification[]} found */
