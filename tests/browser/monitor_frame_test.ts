@@ -50,6 +50,9 @@ Deno.test("the monitor's frame keeps the token to itself, and the reader's place
       await world.show("apps");
       await world.show("devices/nobody");
       assertEquals(await page.title(), "nobody – Devices – Heliograph");
+      await page.getByText("It is not here").waitFor();
+      assertEquals(await page.locator("h1:visible").allInnerTexts(), ["Devices"]);
+      assertEquals(await page.getByText("All devices").getAttribute("href"), "#/devices");
       await page.goBack();
       await page.locator("body[data-view=apps]").waitFor();
       assertEquals(await page.title(), "Apps – Heliograph");

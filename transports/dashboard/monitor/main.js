@@ -22,7 +22,7 @@ import { fill, h } from "./dom.js";
 import { nodesView } from "./nodes.js";
 import { notificationView } from "./notification.js";
 import { notificationsView } from "./notifications.js";
-import { notice, renewTimes } from "./parts.js";
+import { notice, renewTimes, viewHead } from "./parts.js";
 import { tourView } from "./tour.js";
 
 /**
@@ -172,7 +172,7 @@ async function showView() {
   try {
     await view.open(root, { api, signal, path, query, go, announce, setLive });
   } catch (error) {
-    if (!signal.aborted) showProblem(root, error);
+    if (!signal.aborted) showProblem(root, error, { name, title: view.title });
   }
   if (!signal.aborted) page.view.setAttribute("aria-busy", "false");
 }
@@ -180,11 +180,18 @@ async function showView() {
 /**
  * @param {HTMLElement} root
  * @param {unknown} error
+ * @param {{ readonly name: string, readonly title: string }} view
  */
-function showProblem(root, error) {
+function showProblem(root, error, { name, title }) {
   if (!(error instanceof ApiError)) reportError(error);
   const text = error instanceof Error ? error.message : String(error);
-  root.append(notice("This cannot be shown now", text));
+  const gone = error instanceof ApiError && error.status === 404;
+  // A view that failed before it had its head has one all the same, and a way on.
+  if (root.querySelector("h1") === null) {
+    const all = h("a", { href: `#/${name}` }, `All ${title.toLowerCase()}`);
+    root.append(viewHead(title, gone ? all : null));
+  }
+  root.append(notice(gone ? "It is not here" : "This cannot be shown now", text));
   setLive(error instanceof ApiError && error.status > 0 ? "live" : "lost");
 }
 
