@@ -220,7 +220,8 @@ Deno.test("a notification is written, previewed and sent once", async (t) => {
     await question.waitFor({ state: "detached" });
     assertEquals(await sentSoFar(world), before);
     await page.locator("#send:enabled").press("Enter");
-    await page.locator("dialog.ask .yes:focus").waitFor();
+    await page.locator("dialog.ask .no:focus").waitFor();
+    await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     const id = await landed(page);
     assertEquals(await sentSoFar(world), [id, ...before]);

@@ -105,7 +105,8 @@ Deno.test("devices are found, shown, sent to and removed among ten thousand", as
     await page.keyboard.press("Escape");
     assertEquals(await page.evaluate("document.activeElement?.id"), "remove");
     await page.keyboard.press("Enter");
-    await page.locator("dialog.ask .yes:focus").waitFor();
+    await page.locator("dialog.ask .no:focus").waitFor();
+    await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.locator(".devices tbody tr").first().waitFor();
     await page.locator("#device-by").waitFor();

@@ -114,13 +114,15 @@ Deno.test("notifications are listed, found, followed and cancelled", async (t) =
   await t.step("is cancelled by keyboard, after a question", async () => {
     await page.locator("#cancel").focus();
     await page.keyboard.press("Enter");
-    await page.locator("dialog.ask .yes:focus").waitFor();
+    await page.locator("dialog.ask .no:focus").waitFor();
+    await page.keyboard.press("Tab");
     assertEquals(await world.axe("dialog.ask"), []);
     await page.keyboard.press("Escape");
     await page.locator("#cancel:focus").waitFor();
     assertEquals((await notification(world, slow)).status, "sending");
     await page.keyboard.press("Enter");
-    await page.locator("dialog.ask .yes:focus").waitFor();
+    await page.locator("dialog.ask .no:focus").waitFor();
+    await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.locator(".notification[data-status=cancelled][data-over=yes]").waitFor();
     const { counts, platforms, status } = await notification(world, slow);

@@ -29,8 +29,9 @@ export function ask(signal, { title, text, yes, no = "Not now" }) {
     h(
       "div",
       { class: "controls" },
-      h("button", { type: "button", class: "primary yes", on: { click: close("yes") } }, yes),
+      // First, and with it the focus: who presses Enter too soon has done nothing.
       h("button", { type: "button", class: "no", on: { click: close("no") } }, no),
+      h("button", { type: "button", class: "primary yes", on: { click: close("yes") } }, yes),
     ),
   );
   return new Promise((resolve) => {
