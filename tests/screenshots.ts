@@ -81,6 +81,11 @@ async function pauseOne(campaign: CampaignService): Promise<void> {
   await campaign.send("parcels");
 }
 
+/** Apple's refusal comes when it comes. */
+async function isPaused(page: Page): Promise<void> {
+  await page.locator(".app[data-name=parcels] .lane[data-paused=true]").waitFor();
+}
+
 /** Sends until it is told to end: up and down like a day, and now and then to everybody at once. */
 async function traffic(campaign: CampaignService, signal: AbortSignal): Promise<void> {
   for (let turn = 0; !signal.aborted; turn++) {
@@ -108,7 +113,7 @@ function views(notification: string): readonly View[] {
     { name: "notification", address: `notifications/${notification}` },
     { name: "compose", address: "compose", there: compose },
     { name: "devices", address: "devices?app=shop" },
-    { name: "apps", address: "apps", before: pauseOne },
+    { name: "apps", address: "apps", before: pauseOne, there: isPaused },
     { name: "nodes", address: "nodes" },
   ];
 }
