@@ -73,10 +73,6 @@ async function untilEnded(page: Page, expected: number): Promise<void> {
   await page.locator(`.deliveries[data-ended="${expected}"]`).waitFor();
 }
 
-async function draws(page: Page): Promise<number> {
-  return Number(await page.locator(".bar-chart").getAttribute("data-draws"));
-}
-
 /** Nothing but what the browser itself writes down of a node that is not there; it is forgotten. */
 function assertNodeWasAway(world: MonitorWorld): void {
   for (const complaint of world.takeComplaints()) {
@@ -239,14 +235,12 @@ async function asksForMissed(world: MonitorWorld): Promise<void> {
   await page.goto(`http://localhost:${relay.port}/#/deliveries`);
   await world.signIn();
   await untilEnded(page, RECIPIENTS);
-  const before = await draws(page);
   const session = await page.context().newCDPSession(page);
   await session.send("Page.setWebLifecycleState", { state: "frozen" });
   await relay.cutAll();
   await campaignEnded(world);
   await session.send("Page.setWebLifecycleState", { state: "active" });
   await untilEnded(page, 2 * RECIPIENTS);
-  assert(await draws(page) <= before + 5, "What was missed is drawn at once");
   assertNodeWasAway(world);
 }
 
