@@ -19,7 +19,7 @@ import { ask } from "./ask.js";
 import { fill, h } from "./dom.js";
 import { duration, PLATFORM_NAMES, PLATFORMS, whole } from "./format.js";
 import { keyed } from "./keyed.js";
-import { badge, button, foreign, notice, setOld, time, viewHead } from "./parts.js";
+import { badge, button, fact, foreign, notice, setOld, time, viewHead } from "./parts.js";
 import { poll } from "./poll.js";
 
 /** @typedef {import("./format.js").Platform} Platform */
@@ -336,14 +336,6 @@ function tokenText(token) {
       time(token.expiresAt),
     ],
   ];
-}
-
-/**
- * @param {string} name
- * @param {...import("./dom.js").Child} value
- */
-function fact(name, ...value) {
-  return [h("dt", {}, name), h("dd", {}, value)];
 }
 
 /**

@@ -23,7 +23,7 @@
 import uPlot from "./uplot.js";
 import { columns, divisions, timeLabels } from "./bar_scale.js";
 import { stacked } from "./bars.js";
-import { h } from "./dom.js";
+import { h, onceAFrame } from "./dom.js";
 import { clock, short } from "./format.js";
 
 /**
@@ -67,7 +67,8 @@ export class BarChart {
   #pinned;
   /** Where the mouse is, in CSS pixels from the chart's left edge. @type {number | undefined} */
   #pointedPx;
-  #asked = false;
+  /** What came while the page was hidden is drawn once when it is shown. */
+  #ask;
   #draws = 0;
 
   /**
@@ -76,6 +77,7 @@ export class BarChart {
    */
   constructor(onChoose, signal) {
     this.#onChoose = onChoose;
+    this.#ask = onceAFrame(signal, () => this.#draw());
     this.element = h("div", {
       class: "bar-chart",
       tabindex: "0",
@@ -152,16 +154,6 @@ export class BarChart {
     const back = chosen === undefined ? 0 : (chosen - to) / step + 1;
     this.element.setAttribute("aria-valuenow", String(back));
     this.element.setAttribute("aria-valuetext", text);
-  }
-
-  /** A hidden page has no frames: what came meanwhile is drawn once when it is shown. */
-  #ask() {
-    if (this.#asked || this.#picture === undefined) return;
-    this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      this.#draw();
-    });
   }
 
   #draw() {

@@ -23,7 +23,7 @@ import { ApiError } from "./api.js";
 import { BarChart } from "./bar_chart.js";
 import { BarReadout, sentence, unit, whenText } from "./bar_readout.js";
 import { answeredPicture, barAt, ended, LiveBars, partOf, retries, summed } from "./bars.js";
-import { fill, h } from "./dom.js";
+import { fill, h, onceAFrame } from "./dom.js";
 import { followEvents } from "./event_stream.js";
 import { clock, OUTCOME_NAMES, OUTCOMES, PLATFORM_NAMES, PLATFORMS, whole } from "./format.js";
 import { DeliveryFigures } from "./delivery_figures.js";
@@ -72,7 +72,8 @@ class Deliveries {
   #stacking;
   /** Whether the bars, or the stream, could not be had. */
   #old = { stored: false, stream: false };
-  #asked = false;
+  /** Many things may come within one frame of the screen. */
+  #ask;
   /** Ends the asking for stored bars. */
   #asking = new AbortController();
   #chart;
@@ -101,6 +102,7 @@ class Deliveries {
   constructor(root, context) {
     this.#root = root;
     this.#context = context;
+    this.#ask = onceAFrame(context.signal, () => this.#show());
     this.#span = chosen(SPANS, context.query.get("span"));
     this.#stacking = chosen(STACKINGS, context.query.get("by"));
     this.#chart = new BarChart((cause) => this.#stepChosen(cause), context.signal);
@@ -230,16 +232,6 @@ class Deliveries {
       this.#old.stored = true;
     }
     this.#ask();
-  }
-
-  /** Many things may come within one frame of the screen; a hidden page has none, and waits. */
-  #ask() {
-    if (this.#asked) return;
-    this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      if (!this.#context.signal.aborted) this.#show();
-    });
   }
 
   #show() {

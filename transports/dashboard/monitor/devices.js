@@ -20,7 +20,18 @@ import { ApiError } from "./api.js";
 import { ask } from "./ask.js";
 import { fill, h } from "./dom.js";
 import { OUTCOME_NAMES, PLATFORM_NAMES, whole } from "./format.js";
-import { badge, button, field, foreign, notice, select, table, time, viewHead } from "./parts.js";
+import {
+  badge,
+  button,
+  fact,
+  field,
+  foreign,
+  notice,
+  select,
+  table,
+  time,
+  viewHead,
+} from "./parts.js";
 
 /**
  * @typedef {{
@@ -331,14 +342,6 @@ function facts({ app, platform, address, user, tags, state, reason, registeredAt
     fact("Registered", time(registeredAt)),
     fact("Last recorded outcome", lastOutcome === null ? "none" : outcomeText(lastOutcome)),
   ].flat();
-}
-
-/**
- * @param {string} name
- * @param {...(import("./dom.js").Child | readonly import("./dom.js").Child[])} value
- */
-function fact(name, ...value) {
-  return [h("dt", {}, name), h("dd", {}, ...value)];
 }
 
 /** @param {HTMLElement} root */

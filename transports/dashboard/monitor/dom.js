@@ -82,6 +82,26 @@ export function fill(parent, ...children) {
 }
 
 /**
+ * Draws before the next frame of the screen, once however often it is asked; a hidden page has no frames, and
+ * waits.
+ *
+ * @param {AbortSignal} signal After it nothing is drawn any more.
+ * @param {() => void} draw
+ * @returns {() => void} Asks for it.
+ */
+export function onceAFrame(signal, draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      if (!signal.aborted) draw();
+    });
+  };
+}
+
+/**
  * @param {Element} element
  * @param {Props} props
  */

@@ -11,7 +11,7 @@
 
 import { h } from "./dom.js";
 import { dateTime, duration, PLATFORM_NAMES, whole } from "./format.js";
-import { foreign, time } from "./parts.js";
+import { fact, foreign, time } from "./parts.js";
 
 /** Texts of the content that people read. */
 const TEXTS = /** @type {const} */ ([["title", "Title"], ["body", "Body"]]);
@@ -102,6 +102,6 @@ function options(
   return h(
     "dl",
     { class: "facts" },
-    rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+    rows.flatMap(([name, value]) => fact(name, value)),
   );
 }

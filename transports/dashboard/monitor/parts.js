@@ -213,6 +213,17 @@ export function renewTimes(root) {
 }
 
 /**
+ * An entry of a list of facts, a `dl` of the class `facts`: its name and what it is.
+ *
+ * @param {string} name
+ * @param {...(Child | readonly Child[])} value
+ * @returns {readonly HTMLElement[]}
+ */
+export function fact(name, ...value) {
+  return [h("dt", {}, name), h("dd", {}, ...value)];
+}
+
+/**
  * A text of strangers: its direction is its own, and nothing in it is markup.
  *
  * @param {string | null} text

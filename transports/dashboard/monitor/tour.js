@@ -17,7 +17,7 @@
  * @module
  */
 
-import { h } from "./dom.js";
+import { h, onceAFrame } from "./dom.js";
 import { followEvents } from "./event_stream.js";
 import { button, viewHead } from "./parts.js";
 import { stepsHere, WALKS } from "./tour_flow.js";
@@ -65,7 +65,8 @@ class Tour {
   /** Where the keyboard came from. @type {HTMLElement | undefined} */
   #from;
   #announced = { at: 0, key: 0 };
-  #asked = false;
+  /** Many things may come within one frame of the screen. */
+  #ask;
   #flow = new FlowPicture();
   #tree;
   #list = new HappeningList((path) => this.#titleOf(path));
@@ -100,6 +101,7 @@ class Tour {
   constructor(root, context) {
     this.#root = root;
     this.#context = context;
+    this.#ask = onceAFrame(context.signal, () => this.#show());
     this.#tree = new TreePicture(context.signal);
     this.#chosen = context.path.length === 0 ? undefined : context.path.join("/");
   }
@@ -169,16 +171,6 @@ class Tour {
       this.#announce();
     }
     this.#ask();
-  }
-
-  /** Several frames may come at once; a hidden page draws none. */
-  #ask() {
-    if (this.#asked) return;
-    this.#asked = true;
-    requestAnimationFrame(() => {
-      this.#asked = false;
-      if (!this.#context.signal.aborted) this.#show();
-    });
   }
 
   #show() {
