@@ -83,9 +83,11 @@ export async function notificationView(root, context) {
     root.dataset["status"] = found.status;
     root.dataset["over"] = isOver(found) ? "yes" : "no";
     progress.update(found);
+    // Cancelled, it may still have requests under way.
+    const settled = isOver(found) || found.status === "cancelled";
     // What has vanished keeps no focus; what stands beside it takes it.
-    if (isOver(found) && document.activeElement === cancel) again.focus();
-    cancel.hidden = isOver(found) || found.status === "cancelled";
+    if (settled && document.activeElement === cancel) again.focus();
+    cancel.hidden = settled;
   };
   const cancel = button("Cancel…", () => void cancelIt(context, path, problem, show), {
     id: "cancel",
