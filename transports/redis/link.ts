@@ -108,6 +108,7 @@ function serverName(host: string): string {
 /** Makes the connection for one Redis. */
 function singleLink(options: LinkOptions): Link {
   let opened = false;
+  let destroyed = false;
   let firstError: unknown;
   const { host, port, database } = options.address;
   const common = clientOptions(options, () => opened);
@@ -118,7 +119,12 @@ function singleLink(options: LinkOptions): Link {
     socket: { ...common.socket, host, port },
   });
   client.on("error", (error: unknown) => firstError ??= error);
-  client.on("ready", options.onReady);
+  client.on("ready", () => {
+    options.onReady();
+    // Destroyed in the moment in which the handshake's last answer came, the library gets ready all the
+    // same, and keeps the timer of its pings until it is told again.
+    if (destroyed) queueMicrotask(() => client.destroy());
+  });
   return {
     async connect() {
       await client.connect();
@@ -130,7 +136,10 @@ function singleLink(options: LinkOptions): Link {
     get firstError() {
       return firstError;
     },
-    destroy: () => client.destroy(),
+    destroy() {
+      destroyed = true;
+      client.destroy();
+    },
   };
 }
 
