@@ -131,6 +131,10 @@ async function tellsWhatIsPointedAt({ page }: MonitorWorld): Promise<void> {
 async function namesLanesAsText(world: MonitorWorld): Promise<void> {
   const { page } = world;
   const pause = { reason: HOSTILE, since: "2026-11-22T18:00:00Z" };
+  // What was fed before is drawn in the frame after the one that shows its numbers.
+  await page.evaluate(
+    "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))",
+  );
   const before = await draws(page);
   const lanes = range(7).map((place) => ({ app: HOSTILE + place, platform: "fcm", pause }));
   const status = { queue: { waiting: 1, leased: 2 }, lanes };
